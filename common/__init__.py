@@ -1,0 +1,1 @@
+"""What every stage uses: how files are written and how a command ends."""

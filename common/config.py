@@ -1,0 +1,126 @@
+"""The configuration: checked against config.schema.yaml before any work, one sentence a violation.
+
+Messages name the key, its value, what is allowed and the nearest match. What a schema cannot say
+(names that refer to other keys, shares that add up) is checked here too.
+"""
+
+import difflib
+import math
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+from common.cli import UserError
+
+SCHEMA = Path(__file__).parent.parent / "config.schema.yaml"
+
+
+def check(config: dict[str, Any], languages: Iterable[str]) -> None:
+    """Raise a `UserError` for the first thing wrong with `config`.
+
+    Args:
+        config: The merged configuration, as parsed from YAML.
+        languages: The FLEURS codes that the project knows.
+    """
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    errors = sorted(validator.iter_errors(config), key=lambda error: [str(p) for p in error.path])
+    problems = [_sentence(error) for error in errors] or list(_cross_checks(config, languages))
+    if problems:
+        more = len(problems) - 1
+        tail = f" (and {more} more)" if more else ""
+        raise UserError(f"config: {problems[0]}{tail}")
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """A hint ` (did you mean ...?)` for a mistyped name, or an empty string."""
+    matches = difflib.get_close_matches(str(name), [str(a) for a in allowed], n=1, cutoff=0.5)
+    return f" (did you mean `{matches[0]}`?)" if matches else ""
+
+
+def _cross_checks(config: dict[str, Any], languages: Iterable[str]) -> Iterator[str]:
+    """What is wrong between keys that are each well-formed."""
+    catalogue = config["models"]
+    for name in config["build"]:
+        if name not in catalogue:
+            yield (
+                f"build names `{name}`, which is not under models{nearest(name, catalogue)};"
+                f" allowed: {', '.join(catalogue)}"
+            )
+    known = list(languages)
+    lists = {"data.languages": config["data"]["languages"]}
+    lists |= {f"models.{name}.languages": m.get("languages", []) for name, m in catalogue.items()}
+    for key, names in lists.items():
+        for name in names:
+            if name not in known:
+                yield (
+                    f"{key} holds `{name}`, no FLEURS code of a language that Whisper knows"
+                    f"{nearest(name, known)}; allowed: the {len(known)} of data/languages.py"
+                )
+    mix = config["calibration"]["decoder"]["mix"]
+    total = sum(mix.values())
+    if not math.isclose(total, 1):
+        parts = " + ".join(f"{name} {share}" for name, share in mix.items())
+        yield f"calibration.decoder.mix adds up to {total:g} ({parts}); the shares must add up to 1"
+
+
+def _sentence(error: jsonschema.ValidationError) -> str:
+    """One violation of the schema, in words."""
+    key = ".".join(str(part) for part in error.absolute_path) or "the top level"
+    value, rule = error.instance, error.validator_value
+    allowed = error.schema.get("properties", {})
+    match error.validator:
+        case "additionalProperties":
+            name = next(n for n in value if n not in allowed)
+            return (
+                f"{key} has no key `{name}`{nearest(name, allowed)}; allowed: {', '.join(allowed)}"
+            )
+        case "required":
+            name = next(n for n in rule if n not in value)
+            return f"{key} lacks the key `{name}`"
+        case "type":
+            return f"{key} is {_show(value)}, and must be {_a(rule)}{_about(error.schema)}"
+        case "enum":
+            choices = ", ".join(map(str, rule))
+            return f"{key} is {_show(value)}{nearest(value, rule)}; allowed: {choices}"
+        case "oneOf":
+            return _sentence_of_targets(error, key)
+        case "minimum" | "maximum":
+            word = "least" if error.validator == "minimum" else "most"
+            return f"{key} is {_show(value)}, and must be at {word} {rule}{_about(error.schema)}"
+        case "minItems" | "minLength" | "minProperties":
+            return f"{key} is empty, and must name at least one{_about(error.schema)}"
+        case "uniqueItems":
+            twice = next(item for item in value if value.count(item) > 1)
+            return f"{key} names `{twice}` twice"
+        case "pattern":
+            return f"{key} has the name {_show(value)}; allowed: letters, digits and . - _"
+    return f"{key}: {error.message}"
+
+
+def _sentence_of_targets(error: jsonschema.ValidationError, key: str) -> str:
+    """For `auto` or a list: the fault of the list where there is one, else what is allowed."""
+    if isinstance(error.instance, list):
+        return _sentence(next(e for e in error.context if e.schema_path[0] == 1))
+    choices = ["auto", *error.schema["oneOf"][1]["items"]["enum"]]
+    value = _show(error.instance) + nearest(error.instance, choices)
+    return f"{key} is {value}; allowed: auto, or a list of {', '.join(choices[1:])}"
+
+
+def _a(kind: str) -> str:
+    """A JSON type in words."""
+    words = {"object": "a mapping", "array": "a list", "integer": "an integer", "string": "a text"}
+    return words.get(kind, f"a {kind}")
+
+
+def _about(schema: dict[str, Any]) -> str:
+    """The schema's description, in brackets."""
+    return f" ({schema['description']})" if "description" in schema else ""
+
+
+def _show(value: Any) -> str:
+    """A value as it would stand in YAML."""
+    return f"`{value}`" if isinstance(value, str) else f"`{str(value).lower()}`"
