@@ -1,0 +1,94 @@
+"""Make the encoder's calibration set: the log-mel features of every calibration clip.
+
+Example:
+    python -m calibration.encoder --checkpoint data/checkpoints/whisper-small.json
+        --clips data/audio_files/calibration/de_de.jsonl data/audio_files/calibration/ko_kr.jsonl
+        --out calibration/sets/whisper-small/encoder/manifest.json
+
+Files, beside the manifest:
+    encoder_calib_0000.npy ...   float32 [1, 3000, n_mels], languages interleaved
+    whisper_encoder_cali.txt     their paths, one a line, as the NPU vendor's compiler reads them
+    .clips/                      the same arrays by key, for resuming (hard links, no second copy)
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+from transformers import GenerationConfig
+
+from calibration import features, store
+from common.cli import run
+from common.files import write_json, write_text
+from data import clips as clips_module
+from data.checkpoint import local_folder
+from data.clips import interleave, read_audio, understood
+from data.whisper import facts_of, load_processor
+
+
+def calibrate_encoder(checkpoint: Path, clip_manifests: list[Path], out: Path) -> dict[str, Any]:
+    """Compute what is missing of the set, number the files, write lists and manifest.
+
+    Returns:
+        The manifest as written to `out`.
+    """
+    folder, clips_store = out.parent, out.parent / ".clips"
+    facts = facts_of(checkpoint)
+    code = store.source_of(features, clips_module)
+    generation = GenerationConfig.from_pretrained(local_folder(checkpoint))
+    clips = understood(interleave(clip_manifests), generation)
+    keys = [store.key_of(facts, code, clip["sha256"]) for clip in clips]
+    extractor = load_processor(checkpoint).feature_extractor
+    samples = []
+    for index, clip in enumerate(tqdm(clips, desc="features", unit="clip")):
+        key = keys[index]
+        record = store.load(clips_store, key)
+        if record is None:
+            array = features.encoder_input(extractor, read_audio(clip))
+            record = store.save(clips_store, key, {"features": array}, {"shape": array.shape})
+        file = f"encoder_calib_{index:04d}.npy"
+        store.place(clips_store, key, "features", folder / file)
+        samples.append(
+            {
+                "file": file,
+                "sha256": record["files"]["features"],
+                "shape": record["shape"],
+                "language": clip["language"],
+                "sentence_id": clip["sentence_id"],
+                "clip": str(clip["path"]),
+                "clip_sha256": clip["sha256"],
+            }
+        )
+    remove_others(folder, "encoder_calib_*.npy", [sample["file"] for sample in samples])
+    store.prune(clips_store, keys)
+    paths = "".join(f"{folder / sample['file']}\n" for sample in samples)
+    write_text(folder / "whisper_encoder_cali.txt", paths)
+    manifest = {"part": "encoder", "checkpoint": facts, "samples": samples}
+    write_json(out, manifest)
+    return manifest
+
+
+def remove_others(folder: Path, pattern: str, keep: list[str]) -> None:
+    """Remove files of an earlier, larger set."""
+    for path in sorted(folder.glob(pattern)):
+        if path.name not in keep:
+            path.unlink()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line and make the set."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--checkpoint", type=Path, required=True, help="manifest of the checkpoint")
+    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="manifests of clips")
+    parser.add_argument("--out", type=Path, required=True, help="the set's manifest.json")
+    args = parser.parse_args(argv)
+    manifest = calibrate_encoder(args.checkpoint, args.clips, args.out)
+    print(f"encoder set: {len(manifest['samples'])} samples in {args.out.parent}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run(main)

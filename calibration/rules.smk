@@ -1,0 +1,58 @@
+"""Stage 2: what each part will see at run time.
+
+Reads   data/audio_files/calibration/*.jsonl, data/checkpoints/{model}.json
+Writes  calibration/sets/{model}/encoder/  log-mel features
+        calibration/sets/{model}/decoder/  embedded token sequences and encoder states
+"""
+
+
+rule calibrate_encoder:
+    """Log-mel features of every calibration clip."""
+    input:
+        checkpoint="data/checkpoints/{model}.json",
+        clips=lambda wildcards: clips("calibration", wildcards.model),
+        code=["calibration/encoder.py", "common/cli.py", "common/files.py"],
+    output:
+        manifest=ensure("calibration/sets/{model}/encoder/manifest.json", non_empty=True),
+        list="calibration/sets/{model}/encoder/whisper_encoder_cali.txt",
+    log:
+        "logs/calibrate_encoder/{model}.log",
+    benchmark:
+        "logs/calibrate_encoder/{model}.tsv"
+    shell:
+        "python -m calibration.encoder --checkpoint {input.checkpoint:q} --clips {input.clips:q}"
+        " --out {output.manifest:q} 2> {log:q}"
+
+
+rule calibrate_decoder:
+    """Greedy token sequences, embedded, and the encoder states that they attend to."""
+    input:
+        checkpoint="data/checkpoints/{model}.json",
+        clips=lambda wildcards: clips("calibration", wildcards.model),
+        features="calibration/sets/{model}/encoder/manifest.json",
+        code=["calibration/decoder.py", "common/cli.py", "common/files.py"],
+    output:
+        manifest=ensure("calibration/sets/{model}/decoder/manifest.json", non_empty=True),
+        list="calibration/sets/{model}/decoder/whisper_decoder_calib.json",
+        texts="calibration/sets/{model}/decoder/whisper_decoder_calib_metadata.json",
+    log:
+        "logs/calibrate_decoder/{model}.log",
+    benchmark:
+        "logs/calibrate_decoder/{model}.tsv"
+    threads: workflow.cores
+    params:
+        flags=lambda wildcards: [
+            "--seed",
+            config["calibration"]["seed"],
+            "--transcribe",
+            config["calibration"]["decoder"]["mix"]["transcribe"],
+            "--translate",
+            config["calibration"]["decoder"]["mix"]["translate"],
+            "--max-new-tokens",
+            config["calibration"]["decoder"]["max_new_tokens"],
+            "--tasks",
+            *tasks(wildcards.model),
+        ],
+    shell:
+        "python -m calibration.decoder --checkpoint {input.checkpoint:q} --clips {input.clips:q}"
+        " --features {input.features:q} {params.flags:q} --out {output.manifest:q} 2> {log:q}"

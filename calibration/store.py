@@ -1,0 +1,77 @@
+"""Arrays computed for one clip, kept under the key of all that they depend on.
+
+A calibration set numbers its files by position, and a position changes when a language is added.
+So each clip's arrays are stored once under their key and hard-linked into place: a killed run, a
+new order or a new language recomputes only what is not there, and a damaged file is made again.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from common.files import read_json, save_npy, sha256_of, write_json
+
+Record = dict[str, Any]  # {"files": {name: sha256}} and whatever the maker recorded
+
+
+def key_of(*facts: Any) -> str:
+    """A key for JSON-able facts: the same facts give the same key."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def source_of(*modules: ModuleType) -> list[str]:
+    """SHA-256 of modules' source, a fact of keys: changed code computes again."""
+    return [sha256_of(Path(module.__file__)) for module in modules]
+
+
+def load(store: Path, key: str) -> Record | None:
+    """The record under `key`, or None where it or one of its files is absent or damaged."""
+    record_path = store / f"{key}.json"
+    if not record_path.is_file():
+        return None
+    record = read_json(record_path)
+    paths = {_array_path(store, key, name): digest for name, digest in record["files"].items()}
+    whole = all(path.is_file() and sha256_of(path) == digest for path, digest in paths.items())
+    return record if whole else None
+
+
+def save(store: Path, key: str, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Record:
+    """Store `arrays` and `facts` under `key`; the record is written last."""
+    files = {}
+    for name, array in arrays.items():
+        path = _array_path(store, key, name)
+        save_npy(path, array)
+        files[name] = sha256_of(path)
+    record = {"files": files, **facts}
+    write_json(store / f"{key}.json", record)
+    return record
+
+
+def place(store: Path, key: str, name: str, destination: Path) -> None:
+    """Make `destination` the stored array (a hard link, or a copy where links are not possible)."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    temporary = destination.with_name(f".{destination.name}.part")
+    temporary.unlink(missing_ok=True)
+    source = _array_path(store, key, name)
+    try:
+        os.link(source, temporary)
+    except OSError:
+        shutil.copyfile(source, temporary)
+    temporary.replace(destination)
+
+
+def prune(store: Path, keys: list[str]) -> None:
+    """Remove everything that is not stored under one of `keys`."""
+    for path in sorted(store.iterdir()):
+        if path.name.split(".")[0] not in keys:
+            path.unlink()
+
+
+def _array_path(store: Path, key: str, name: str) -> Path:
+    return store / f"{key}.{name}.npy"
