@@ -1,0 +1,117 @@
+"""`CompiledWhisper`: transformers' own Whisper with its encoder and decoder run by two sessions.
+
+`generate()` with its languages, tasks, timestamps, beams and long-form logic is the library's. Only
+the arithmetic of the two parts is replaced; token and position embedding stay on the host.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
+from transformers.modeling_outputs import (
+    BaseModelOutput,
+    BaseModelOutputWithPastAndCrossAttentions,
+)
+from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+from evaluation.sessions import DecoderSession, EncoderSession
+
+
+class CompiledWhisper(WhisperForConditionalGeneration):
+    """A Whisper whose parts are sessions.
+
+    Args:
+        config: The checkpoint's configuration.
+        generation: The checkpoint's generation configuration.
+        tokens: Token embedding table, float32 [vocabulary, d_model].
+        positions: Position embedding table, float32 [max_target_positions, d_model].
+        encoder: Session of the encoder.
+        decoder: Session of the decoder.
+    """
+
+    def __init__(
+        self,
+        config: WhisperConfig,
+        generation: GenerationConfig,
+        tokens: torch.Tensor,
+        positions: torch.Tensor,
+        encoder: EncoderSession,
+        decoder: DecoderSession,
+    ) -> None:
+        shell = WhisperConfig.from_dict(
+            config.to_dict() | {"encoder_layers": 0, "decoder_layers": 0}
+        )
+        super().__init__(shell)
+        self.generation_config = GenerationConfig.from_dict(generation.to_dict())
+        # The session holds the cache: `generate` passes whole sequences, and the bridge feeds the
+        # session what it has not seen.
+        self.generation_config.use_cache = False
+        self.model.encoder = _EncoderBridge(shell, encoder)
+        self.model.decoder = _DecoderBridge(tokens, positions, decoder)
+        self.proj_out = nn.Identity()
+        self.eval()
+
+
+class _EncoderBridge(WhisperEncoder):
+    """The library's encoder module, with a session in place of its layers."""
+
+    def __init__(self, config: WhisperConfig, session: EncoderSession) -> None:
+        super().__init__(config)
+        self._session = session
+
+    def forward(self, input_features: torch.Tensor, **_: Any) -> BaseModelOutput:
+        """Encode a batch of features [B, n_mels, frames], a clip at a time."""
+        rows = [row.T.unsqueeze(0).contiguous().numpy() for row in input_features]
+        states = [torch.from_numpy(self._session.encode(row)) for row in rows]
+        return BaseModelOutput(last_hidden_state=torch.cat(states))
+
+
+class _DecoderBridge(nn.Module):
+    """Feeds a session the tokens that it has not seen; returns logits in place of hidden states."""
+
+    def __init__(
+        self, tokens: torch.Tensor, positions: torch.Tensor, session: DecoderSession
+    ) -> None:
+        super().__init__()
+        self.embed_tokens = nn.Embedding.from_pretrained(tokens)
+        self.register_buffer("positions", positions)
+        self._session = session
+        self._states: torch.Tensor | None = None
+        self._fed: list[int] = []
+        self._logits = np.empty((positions.shape[0], tokens.shape[0]), dtype=np.float32)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        encoder_hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        **_: Any,
+    ) -> BaseModelOutputWithPastAndCrossAttentions:
+        """Logits [B, L, vocabulary] of whole sequences [B, L], a row at a time."""
+        if attention_mask is not None and not attention_mask.bool().all():
+            raise ValueError("padded decoder inputs are not supported; decode one clip at a time")
+        rows = zip(input_ids.tolist(), encoder_hidden_states, strict=True)
+        if len(input_ids) == 1:
+            logits = self._row(*next(rows)).unsqueeze(0)
+        else:
+            logits = torch.stack([self._row(*row).clone() for row in rows])
+        return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=logits)
+
+    def _row(self, ids: list[int], states: torch.Tensor) -> torch.Tensor:
+        """Logits [L, vocabulary] of one sequence, computed from where it differs from the last.
+
+        The tensor is a view of a buffer that the next call changes.
+        """
+        if self._states is None or not torch.equal(states, self._states):
+            self._session.start(states.unsqueeze(0).contiguous().numpy())
+            self._states, self._fed = states.clone(), []
+        pairs = zip(ids, self._fed, strict=False)
+        cached = next((i for i, (new, old) in enumerate(pairs) if new != old), len(self._fed))
+        if cached < len(ids):
+            tokens = self.embed_tokens.weight[ids[cached:]]
+            embeddings = (tokens + self.positions[cached : len(ids)]).unsqueeze(0).numpy()
+            self._logits[cached : len(ids)] = self._session.step(embeddings, cached)[0]
+            self._fed = list(ids)
+        return torch.from_numpy(self._logits[: len(ids)])

@@ -1,0 +1,28 @@
+"""Stage 4: does the compiled model still hear.
+
+Reads   compiled/{model}/{target}/, data/audio_files/evaluation/*.jsonl, data/checkpoints/{model}.json
+Writes  evaluation/results/{model}/{target}/quality.json
+"""
+
+
+rule evaluate:
+    """Error rates of float and compiled parts, in every pairing, on held-out clips."""
+    input:
+        checkpoint="data/checkpoints/{model}.json",
+        compiled="compiled/{model}/{target}/manifest.json",
+        clips=lambda wildcards: clips("evaluation", wildcards.model),
+        calibration="calibration/sets/{model}/encoder/manifest.json",
+        code=["evaluation/evaluate.py", "common/cli.py", "common/files.py"],
+    output:
+        "evaluation/results/{model}/{target}/quality.json",
+    log:
+        "logs/evaluate/{model}_{target}.log",
+    benchmark:
+        "logs/evaluate/{model}_{target}.tsv"
+    threads: workflow.cores
+    params:
+        flags=lambda wildcards: ["--tasks", *tasks(wildcards.model)],
+    shell:
+        "python -m evaluation.evaluate --checkpoint {input.checkpoint:q}"
+        " --compiled {input.compiled:q} --clips {input.clips:q}"
+        " --calibration {input.calibration:q} {params.flags:q} --out {output:q} 2> {log:q}"

@@ -1,0 +1,55 @@
+"""Print the table that ends a run: each part's size and error rates, float and compiled.
+
+Example:
+    python -m evaluation.table evaluation/results/whisper-small/cpu/quality.json
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from common.cli import run
+from common.files import read_json
+
+PAIRINGS = {"encoder": "compiled+float", "decoder": "float+compiled", "both": "compiled+compiled"}
+
+
+def table_of(quality: dict[str, Any]) -> str:
+    """The table of one hand-off folder.
+
+    A part's row shows the error rate with that part compiled and the other one float.
+    """
+    tasks = list(quality["pairings"]["float+float"])
+    rows = [["part", "size float -> int8", *(f"{task} WER float -> int8" for task in tasks)]]
+    for part, pairing in PAIRINGS.items():
+        before, after = quality["sizes"][part]["float"], quality["sizes"][part]["compiled"]
+        size = f"{before / 1e6:.1f} -> {after / 1e6:.1f} MB ({after / before:.0%})"
+        rates = [
+            f"{100 * quality['pairings']['float+float'][task]['rate']:.1f} ->"
+            f" {100 * quality['pairings'][pairing][task]['rate']:.1f} %"
+            for task in tasks
+        ]
+        rows.append([part, size, *rates])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+    head = f"{quality['model']}, target {quality['target']}, {quality['clips']} held-out clips"
+    tail = (
+        "sizes: weight files; WER: word error rate, characters where a language does not space"
+        f" words\nhand-off folder: {quality['folder']}"
+    )
+    return "\n".join([head, *(line.rstrip() for line in lines), tail])
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line, print a table for each result."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("quality", type=Path, nargs="+", help="quality.json of hand-off folders")
+    args = parser.parse_args(argv)
+    for path in args.quality:
+        print(f"\n{table_of(read_json(path))}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,84 @@
+"""Transcribe or translate an audio file with the compiled model of a hand-off folder.
+
+Example:
+    python -m evaluation.transcribe compiled/whisper-small/cpu speech.wav --language ko
+"""
+
+import argparse
+from pathlib import Path
+
+import librosa
+import numpy as np
+import soundfile
+from transformers import WhisperForConditionalGeneration
+
+from common.cli import UserError, run
+from common.config import nearest
+from data.clips import SAMPLE_RATE
+from evaluation.load import load_compiled
+
+WINDOW_SECONDS = 30  # what Whisper's encoder sees at once
+
+
+def read_mono(path: Path) -> np.ndarray:
+    """Samples of any audio file that soundfile reads: mono, 16 kHz, float32 [time].
+
+    Raises:
+        UserError: The file is missing or holds no audio.
+    """
+    try:
+        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise UserError(f"{path} cannot be read as audio ({error}); give a WAV or FLAC") from error
+    return librosa.resample(audio.mean(axis=1), orig_sr=rate, target_sr=SAMPLE_RATE)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line, print the text."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="hand-off folder")
+    parser.add_argument("audio", type=Path, help="audio file of any length")
+    parser.add_argument("--language", help="Whisper code, such as ko; detected where not given")
+    parser.add_argument("--task", choices=["transcribe", "translate"], default="transcribe")
+    parser.add_argument("--timestamps", action="store_true", help="print times with the text")
+    args = parser.parse_args(argv)
+    audio = read_mono(args.audio)
+    model, processor = load_compiled(args.folder)
+    prompt = _prompt(model, args.language, args.task)
+    # Whisper hears 30 s at a time; the library walks through longer audio by timestamps.
+    long = len(audio) > WINDOW_SECONDS * SAMPLE_RATE
+    inputs = processor(
+        audio,
+        sampling_rate=SAMPLE_RATE,
+        return_tensors="pt",
+        truncation=not long,
+        padding="longest" if long else "max_length",
+        return_attention_mask=True,
+    )
+    ids = model.generate(**inputs, return_timestamps=long or args.timestamps, **prompt)
+    options = {"decode_with_timestamps": True} if args.timestamps else {}
+    print(processor.decode(ids[0], skip_special_tokens=True, **options).strip())
+
+
+def _prompt(
+    model: WhisperForConditionalGeneration, language: str | None, task: str
+) -> dict[str, str]:
+    """Language and task for `generate`; an English-only model takes neither."""
+    generation = model.generation_config
+    if not generation.is_multilingual:
+        if language not in (None, "en") or task != "transcribe":
+            raise UserError("this model is English-only; it transcribes English and nothing else")
+        return {}
+    known = [token.strip("<|>") for token in generation.lang_to_id]
+    if language is not None and language not in known:
+        raise UserError(
+            f"language `{language}` is unknown to this model{nearest(language, known)};"
+            f" allowed: {', '.join(known)}"
+        )
+    return {"task": task} | ({"language": language} if language else {})
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,182 @@
+"""Metrics against cases worked out by hand, and `CompiledWhisper` against the library's own Whisper."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import WhisperForConditionalGeneration
+from transformers.modeling_outputs import BaseModelOutput
+
+from common.cli import UserError
+from data.checkpoint import local_folder
+from evaluation import transcribe
+from evaluation.compiled_whisper import CompiledWhisper
+from evaluation.load import sessions_of
+from evaluation.metrics import Errors, cosine, count_errors, normalise
+from evaluation.sessions import TorchDecoder, TorchEncoder
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        ("Hello,  World!", "en", "hello world"),
+        ("L'été à l’Île-de-France.", "fr", "l été à l île de france"),
+        ("Straße", "de", "strasse"),
+        ("敏捷的 狐狸 。", "zh", "敏捷的狐狸"),
+        ("サン、 ゼロ", "ja", "サンゼロ"),
+        ("หนึ่ง สอง", "th", "หนึ่งสอง"),  # tone marks stay
+        ("பூஜ்யம் ஒன்று", "ta", "பூஜ்யம் ஒன்று"),  # combining vowels and the virama stay
+        ("مُحَمَّد", "ar", "محمد"),  # vowel signs are optional in Arabic writing
+        ("한국어, 말!", "ko", "한국어 말"),
+        ("５ ﬁve", "en", "5 five"),  # compatibility forms
+        ("?!", "en", ""),
+    ],
+)
+def test_normalise(text: str, language: str, expected: str) -> None:
+    assert normalise(text, language) == expected
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "language", "expected"),
+    [
+        ("one two three", "One, two three.", "en", Errors(0, 0, 0, 3)),
+        ("one two three", "one too", "en", Errors(1, 1, 0, 3)),
+        ("one two", "one two two two", "en", Errors(0, 0, 2, 2)),
+        ("one two", "", "en", Errors(0, 2, 0, 2)),
+        ("敏 捷 的 狐 狸", "敏捷得狐狸", "zh", Errors(1, 0, 0, 5)),
+        ("பூஜ்யம் ஒன்று", "பூஜ்யம் இரண்டு", "ta", Errors(1, 0, 0, 2)),
+        ("영 일 이", "영 이", "ko", Errors(0, 1, 0, 3)),
+    ],
+)
+def test_count_errors(reference: str, hypothesis: str, language: str, expected: Errors) -> None:
+    assert count_errors(reference, hypothesis, language) == expected
+
+
+def test_errors_add_up_to_a_corpus_rate() -> None:
+    total = Errors(1, 0, 0, 4) + Errors(0, 1, 1, 6)
+    assert total == Errors(1, 1, 1, 10) and total.rate == 0.3
+
+
+def test_cosine() -> None:
+    a = np.array([[1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
+    assert cosine(a, a * 3) == pytest.approx(1)
+    assert cosine(a, -a) == pytest.approx(-1)
+    assert cosine(a, np.array([[1.0, 1.0], [0.0, 0.0]])) == pytest.approx(0.5)
+
+
+@pytest.fixture(scope="module")
+def model(checkpoint: Path) -> WhisperForConditionalGeneration:
+    """The library's own Whisper."""
+    return WhisperForConditionalGeneration.from_pretrained(local_folder(checkpoint)).eval()
+
+
+class CountingDecoder(TorchDecoder):
+    """A session that counts the tokens fed and the utterances begun."""
+
+    fed = begun = 0
+
+    def start(self, states: np.ndarray) -> None:
+        self.begun += 1
+        super().start(states)
+
+    def step(self, embeddings: np.ndarray, cached: int) -> np.ndarray:
+        self.fed += embeddings.shape[1]
+        return super().step(embeddings, cached)
+
+
+@pytest.fixture
+def session(model: WhisperForConditionalGeneration) -> CountingDecoder:
+    return CountingDecoder(model)
+
+
+@pytest.fixture
+def whisper(model: WhisperForConditionalGeneration, session: CountingDecoder) -> CompiledWhisper:
+    """The same checkpoint, run by sessions."""
+    tables = model.model.decoder.embed_tokens.weight, model.model.decoder.embed_positions.weight
+    encoder = TorchEncoder(model)
+    return CompiledWhisper(
+        model.config, model.generation_config, *(t.detach() for t in tables), encoder, session
+    )
+
+
+def features(count: int, frames: int = 3000) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(7)
+    return torch.randn(count, 80, frames, generator=generator)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"language": "ko", "task": "transcribe"},
+        {"language": "de", "task": "translate", "return_timestamps": True},
+        {"language": "de", "num_beams": 3},
+        {},  # the language is detected
+        {"language": "en", "force_unique_generate_call": True},
+        {"language": "en", "prompt_ids": torch.tensor([2700, 5, 6])},
+    ],
+    ids=lambda options: "-".join(options) or "detect",
+)
+def test_generate_is_the_librarys(
+    model: WhisperForConditionalGeneration, whisper: CompiledWhisper, options: dict
+) -> None:
+    options = options | {"max_new_tokens": 16}
+    if "prompt_ids" in options:
+        start = model.generation_config.prev_sot_token_id
+        options["prompt_ids"] = torch.tensor([start, 5, 6])
+    expected = model.generate(features(1), **options)
+    assert torch.equal(whisper.generate(features(1), **options), expected)
+
+
+def test_a_batch_and_long_audio_are_the_librarys_too(
+    model: WhisperForConditionalGeneration, whisper: CompiledWhisper
+) -> None:
+    options = {"language": "en", "max_new_tokens": 8}
+    batch = features(2)
+    assert torch.equal(whisper.generate(batch, **options), model.generate(batch, **options))
+    long = features(1, frames=5000)
+    options |= {"return_timestamps": True, "attention_mask": torch.ones(1, 5000)}
+    assert torch.equal(whisper.generate(long, **options), model.generate(long, **options))
+
+
+def test_every_token_is_fed_once(whisper: CompiledWhisper, session: CountingDecoder) -> None:
+    ids = whisper.generate(
+        features(1), language="ko", max_new_tokens=16, force_unique_generate_call=True
+    )
+    assert session.begun == 1
+    assert session.fed == ids.shape[1] - 1  # the last token is made and never fed
+
+
+def test_tokens_taken_back_are_forgotten(
+    model: WhisperForConditionalGeneration, whisper: CompiledWhisper
+) -> None:
+    """A sequence that shares a beginning with the last one, longer or shorter, is scored right."""
+    states = model.model.encoder(features(1)).last_hidden_state
+    outputs = BaseModelOutput(last_hidden_state=states)
+    sequences = [[9, 8, 7, 6, 5], [9, 8, 1, 2], [9, 8], [9, 8, 1, 2, 3, 4]]
+    for ids in sequences:
+        inputs = torch.tensor([ids])
+        with torch.no_grad():
+            expected = model(decoder_input_ids=inputs, encoder_outputs=outputs).logits
+            logits = whisper(decoder_input_ids=inputs, encoder_outputs=outputs).logits
+        torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_padded_decoder_inputs_are_refused(whisper: CompiledWhisper) -> None:
+    with pytest.raises(ValueError, match="padded"):
+        whisper.model.decoder(
+            torch.tensor([[1, 2]]), torch.zeros(1, 1500, 32), torch.tensor([[0, 1]])
+        )
+
+
+def test_a_folder_that_is_no_hand_off_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"is no hand-off folder \(it has no manifest\.json\)"):
+        sessions_of(tmp_path)
+
+
+def test_a_file_that_is_no_audio_is_refused(tmp_path: Path) -> None:
+    noise = tmp_path / "noise.wav"
+    noise.write_bytes(b"not audio")
+    for path in (noise, tmp_path / "missing.wav"):
+        with pytest.raises(UserError, match=rf"{path.name} cannot be read as audio"):
+            transcribe.read_mono(path)
