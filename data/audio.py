@@ -1,0 +1,79 @@
+"""One clip: bytes of any format -> 16 kHz mono -> a PCM16 WAV file, or the reason why not."""
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from common.files import replacing
+
+RATE = 16_000  # samples per second that Whisper's feature extractor expects
+SHORTEST = 1.0  # seconds: less is hardly a sentence
+LONGEST = 30.0  # seconds: Whisper sees no more
+SILENCE = -55.0  # dBFS RMS; FLEURS has clips below it, on which speech recognition returns nothing
+FULL_SCALE = 32_768  # PCM16 steps per unit of amplitude; a PCM16 source passes unchanged
+
+
+class Unusable(Exception):
+    """A clip that cannot be a sample; the message says why in a few words."""
+
+
+def check_length(samples: int) -> None:
+    """Raise `Unusable` if so many samples at 16 kHz are shorter than 1 s or longer than 30 s."""
+    if samples < SHORTEST * RATE:
+        raise Unusable(f"shorter than {SHORTEST:.0f} s")
+    if samples > LONGEST * RATE:
+        raise Unusable(f"longer than {LONGEST:.0f} s")
+
+
+def decode(data: bytes | None) -> np.ndarray:
+    """int16 [samples] at 16 kHz, mono, from the bytes of an audio file.
+
+    Channels are averaged, other rates resampled, what exceeds full scale is clipped.
+
+    Raises:
+        Unusable: not decodable, too short, too long or silent.
+    """
+    if not data:
+        raise Unusable("without audio")
+    try:
+        signal, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
+    except soundfile.SoundFileError:
+        raise Unusable("not decodable") from None
+    mono = to_mono(signal, rate)
+    if not np.isfinite(mono).all():
+        raise Unusable("not decodable")
+    check_length(len(mono))
+    pcm = np.clip(np.rint(mono * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    if levels(pcm)[0] <= SILENCE:
+        raise Unusable("silent")
+    return pcm
+
+
+def to_mono(signal: np.ndarray, rate: int) -> np.ndarray:
+    """float32 [samples] at 16 kHz, of float32 [samples, channels] at `rate`: channels averaged."""
+    mono = signal.mean(axis=1)
+    if rate == RATE:
+        return mono
+    # Takes four seconds to import, and speech data sets are at 16 kHz already.
+    import librosa
+
+    return librosa.resample(mono, orig_sr=rate, target_sr=RATE)
+
+
+def levels(pcm: np.ndarray) -> tuple[float, float]:
+    """RMS and peak of int16 [samples] in dBFS (0 = full scale, -inf = digital silence)."""
+    signal = pcm.astype(np.float64) / FULL_SCALE
+    return _decibels(math.sqrt(np.mean(signal**2))), _decibels(float(np.abs(signal).max()))
+
+
+def _decibels(amplitude: float) -> float:
+    return 20 * math.log10(amplitude) if amplitude else -math.inf
+
+
+def write_wav(path: Path, pcm: np.ndarray) -> None:
+    """Write int16 [samples] as a 16 kHz mono PCM16 WAV file, atomically; same input, same bytes."""
+    with replacing(path) as temporary:
+        soundfile.write(temporary, pcm, RATE, subtype="PCM_16", format="WAV")

@@ -1,0 +1,105 @@
+"""The Hub cache on this disk, without any network: where a file lies, and if it is whole."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from huggingface_hub import constants
+
+from common.cli import UserError
+from common.files import CHUNK, read_json, replacing, sha256_of
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # git's blob id or SHA-256
+
+
+class Repo(NamedTuple):
+    """A repository of the Hub."""
+
+    kind: str  # "dataset" or "model"
+    name: str  # "google/fleurs"
+
+    def __str__(self) -> str:
+        """As it is named in messages."""
+        return f"{self.kind} {self.name}"
+
+
+def is_offline() -> bool:
+    """Whether the user has switched the Hub off (HF_HUB_OFFLINE=1)."""
+    return constants.HF_HUB_OFFLINE
+
+
+def _folder(repo: Repo) -> Path:
+    return Path(constants.HF_HUB_CACHE) / f"{repo.kind}s--{repo.name.replace('/', '--')}"
+
+
+def snapshot(repo: Repo, commit: str) -> Path:
+    """Folder in which the cache keeps the files of a commit (it may not exist)."""
+    return _folder(repo) / "snapshots" / commit
+
+
+def cached_commit(repo: Repo, revision: str) -> str | None:
+    """The commit that `revision` was when the Hub was last asked, if some file of it is cached."""
+    ref = _folder(repo) / "refs" / revision
+    commit = revision if COMMIT.fullmatch(revision) else ""
+    if not commit and ref.is_file():
+        commit = ref.read_text(encoding="utf-8").strip()
+    return commit if commit and snapshot(repo, commit).is_dir() else None
+
+
+def remember_commit(repo: Repo, revision: str, commit: str) -> None:
+    """Note what a branch or tag was, as the Hub's client does, for a run without network."""
+    if revision != commit:
+        with replacing(_folder(repo) / "refs" / revision) as temporary:
+            temporary.write_text(commit, encoding="utf-8")
+
+
+def is_intact(path: Path, digest: str) -> bool:
+    """Whether a file has this digest: SHA-256 (64 digits) or git's blob id (40 digits)."""
+    if len(digest) == 64:
+        return sha256_of(path) == digest
+    blob_id = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            blob_id.update(chunk)
+    return blob_id.hexdigest() == digest
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a cached file has the digest that names the blob it links to.
+
+    A cache on a file system without links does not name it: then only the Hub can tell.
+    """
+    name = path.readlink().name if path.is_symlink() else ""
+    return is_intact(path, name) if DIGEST.fullmatch(name) else is_offline()
+
+
+def discard(path: Path) -> None:
+    """Remove a cached file: the link in the snapshot and everything that it points to."""
+    while path.is_symlink():
+        target = path.parent / path.readlink()
+        path.unlink()
+        path = target
+    path.unlink(missing_ok=True)
+
+
+def local_folder(manifest: Path) -> Path:
+    """The folder that `from_pretrained` loads without any network.
+
+    Raises:
+        UserError: a file is gone or has another size than the manifest says.
+    """
+    record = read_json(manifest)
+    source, commit = record["source"], record["commit"]
+    folder = snapshot(Repo("model", source), commit) if commit else Path(source).expanduser()
+    for file in record["files"]:
+        path = folder / file["path"]
+        if not path.is_file() or path.stat().st_size != file["bytes"]:
+            state = "has changed" if path.is_file() else "is gone"
+            raise UserError(
+                f"{file['path']} of the checkpoint {source}, listed in {manifest}, {state}: run"
+                f" python -m data.checkpoint --source {source} --revision {record['revision']}"
+                f" --out {manifest}"
+            )
+    return folder

@@ -1,0 +1,130 @@
+"""Stage 1: speech and checkpoints.
+
+Reads   the Hub or local folders, as config `data` and `models` name them
+Writes  data/sources/                 what was found where, with sha256
+        data/checkpoints/{model}.json the checkpoint's files, with sha256
+        data/audio_files/{use}/       16 kHz WAV, and a manifest a language (calibration, evaluation)
+"""
+
+
+rule resolve_dataset:
+    """Find the dataset and pin its revision to a commit."""
+    input:
+        code=[
+            "data/source.py",
+            "data/cache.py",
+            "data/hub.py",
+            "data/hub_errors.py",
+            "common/cli.py",
+            "common/files.py",
+        ],
+    output:
+        "data/sources/dataset.json",
+    log:
+        "logs/resolve_dataset.log",
+    resources:
+        hf_hub=4,
+    params:
+        flags=[
+            "--source",
+            config["data"]["source"],
+            "--revision",
+            config["data"].get("revision", "main"),
+        ],
+    shell:
+        "python -m data.source {params.flags:q} --out {output:q} 2> {log:q}"
+
+
+rule fetch_speech:
+    """Download one split of one language, or hash it where it is local."""
+    input:
+        dataset="data/sources/dataset.json",
+        local=lambda wildcards: local_speech(wildcards.language, wildcards.split),
+        code=[
+            "data/fetch.py",
+            "data/cache.py",
+            "data/hub.py",
+            "data/hub_errors.py",
+            "data/languages.py",
+            "data/source.py",
+            "common/cli.py",
+            "common/files.py",
+        ],
+    output:
+        "data/sources/{split}/{language}.json",
+    log:
+        "logs/fetch_speech/{split}_{language}.log",
+    resources:
+        hf_hub=1,
+    shell:
+        "python -m data.fetch --dataset {input.dataset:q} --language {wildcards.language:q}"
+        " --split {wildcards.split:q} --out {output:q} 2> {log:q}"
+
+
+rule prepare_audio:
+    """Choose sentences and recordings, write WAV and the language's manifest."""
+    input:
+        files=lambda wildcards: f"data/sources/{SPLITS[wildcards.use]}/{wildcards.language}.json",
+        english=lambda wildcards: f"data/sources/{SPLITS[wildcards.use]}/en_us.json",
+        code=[
+            "data/prepare.py",
+            "data/audio.py",
+            "data/cache.py",
+            "data/choose.py",
+            "data/fetch.py",
+            "data/hub.py",
+            "data/hub_errors.py",
+            "data/journal.py",
+            "data/languages.py",
+            "data/parquet.py",
+            "data/source.py",
+            "common/cli.py",
+            "common/files.py",
+        ],
+    output:
+        "data/audio_files/{use}/{language}.jsonl",
+    log:
+        "logs/prepare_audio/{use}_{language}.log",
+    params:
+        flags=lambda wildcards: [
+            "--samples",
+            config[STAGES[wildcards.use]]["samples_per_language"],
+            "--seed",
+            config["data"]["seed"],
+            "--pool",
+            POOLS[wildcards.use],
+        ],
+    shell:
+        "python -m data.prepare --use {wildcards.use:q} --language {wildcards.language:q}"
+        " --files {input.files:q} --english {input.english:q} {params.flags:q}"
+        " --out {output:q} 2> {log:q}"
+
+
+rule fetch_checkpoint:
+    """Download a checkpoint, or hash it where it is local."""
+    input:
+        local=lambda wildcards: local_checkpoint(wildcards.model),
+        code=[
+            "data/checkpoint.py",
+            "data/cache.py",
+            "data/hub.py",
+            "data/hub_errors.py",
+            "data/source.py",
+            "common/cli.py",
+            "common/files.py",
+        ],
+    output:
+        "data/checkpoints/{model}.json",
+    log:
+        "logs/fetch_checkpoint/{model}.log",
+    resources:
+        hf_hub=4,
+    params:
+        flags=lambda wildcards: [
+            "--source",
+            config["models"][wildcards.model]["source"],
+            "--revision",
+            config["models"][wildcards.model].get("revision", "main"),
+        ],
+    shell:
+        "python -m data.checkpoint {params.flags:q} --out {output:q} 2> {log:q}"

@@ -1,0 +1,191 @@
+"""data.checkpoint: what is taken of a checkpoint, what is not a Whisper, and what can be loaded."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from huggingface_hub import close_session, constants
+
+from common.cli import UserError
+from common.files import read_json, sha256_of
+from data.cache import local_folder
+from data.checkpoint import main as checkpoint
+from tests.hub import Fault, Hub, use
+
+NAME = "owner/whisper-micro"
+TAKEN = {
+    "config.json", "generation_config.json", "model.safetensors", "preprocessor_config.json",
+    "tokenizer.json", "tokenizer_config.json",
+}  # fmt: skip
+LEFT = ("pytorch_model.bin", "flax_model.msgpack", "tf_model.h5", "model.fp32.safetensors",
+        "model.safetensors.index.fp32.json", "README.md", "onnx/model.onnx")  # fmt: skip
+
+
+def write_checkpoint(folder: Path) -> Path:
+    """The files of a Whisper, with nothing in them that could be loaded."""
+    folder.mkdir(parents=True)
+    for name in (*TAKEN, *LEFT):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(json.dumps({"name": name}))
+    (folder / "config.json").write_text(json.dumps({"model_type": "whisper"}))
+    return folder
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    write_checkpoint(tmp_path / "hub" / "models" / NAME)
+    with Hub(tmp_path / "hub") as served:
+        use(monkeypatch, served.url, tmp_path / "cache")
+        monkeypatch.chdir(tmp_path)
+        yield served
+    close_session()
+
+
+def have(source: str = NAME, out: str = "checkpoint.json") -> Path:
+    checkpoint(["--source", source, "--out", out])
+    return Path(out)
+
+
+def test_takes_what_is_loaded_and_no_other_weights(hub):
+    manifest = read_json(have())
+    original = hub.root / "models" / NAME
+    assert {file["path"] for file in manifest["files"]} == TAKEN
+    assert manifest["commit"] == hub.commit(original)
+    for file in manifest["files"]:
+        assert file["sha256"] == sha256_of(original / file["path"])
+        assert file["bytes"] == (original / file["path"]).stat().st_size
+    fetched = {path.rpartition("/")[2] for method, path in hub.requests if "resolve" in path}
+    assert fetched == TAKEN
+    folder = local_folder(Path("checkpoint.json"))
+    assert {path.name for path in folder.iterdir()} == TAKEN
+
+
+def test_again_without_a_request_when_the_hub_is_switched_off(hub, monkeypatch):
+    first = have().read_bytes()
+    hub.requests.clear()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert have(out="again.json").read_bytes() == first
+    assert hub.requests == []
+
+
+def test_shards_that_the_index_lists(hub):
+    folder = hub.root / "models" / NAME
+    shards = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    (folder / "model.safetensors").rename(folder / shards[0])
+    index = {"weight_map": {"a": shards[1], "b": shards[0], "c": shards[1]}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match=f"has no {shards[1]}"):
+        have()
+    (folder / shards[1]).write_text("weights")
+    names = {file["path"] for file in read_json(have())["files"]}
+    assert names == TAKEN - {"model.safetensors"} | {"model.safetensors.index.json", *shards}
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_changed_byte_is_fetched_again_or_refused(hub, name):
+    hub.faults.append(Fault("flip", f"/{name}"))
+    have()
+    have_again = local_folder(Path("checkpoint.json")) / name
+    assert have_again.read_bytes() == (hub.root / "models" / NAME / name).read_bytes()
+    have_again.resolve().unlink()
+    Path("checkpoint.json").unlink()
+    hub.faults.append(Fault("flip", f"/{name}", times=9))
+    with pytest.raises(UserError, match=rf"{name} of the model {NAME} arrived damaged twice"):
+        have()
+    assert not Path("checkpoint.json").exists()
+
+
+NOT_A_WHISPER = {
+    "config.json": "has no config.json",
+    "generation_config.json": "has no generation_config.json",
+    "model.safetensors": "has no model.safetensors or model.safetensors.index.json",
+    "tokenizer.json": "has no tokenizer.json or vocab.json, hence no tokenizer",
+    "preprocessor_config.json": "has no preprocessor_config.json or processor_config.json",
+}
+
+
+@pytest.mark.parametrize(("name", "sentence"), NOT_A_WHISPER.items())
+def test_a_missing_file_is_named(hub, tmp_path, name, sentence):
+    local = write_checkpoint(tmp_path / "local")
+    for folder in (local, hub.root / "models" / NAME):
+        (folder / name).unlink()
+    for source in (NAME, str(local)):
+        with pytest.raises(UserError) as error:
+            have(source)
+        assert sentence in str(error.value) and "\n" not in str(error.value)
+    assert not any(path.endswith(".safetensors") for _, path in hub.requests)
+    assert not Path("checkpoint.json").exists()
+
+
+def test_another_model_is_named(hub):
+    (hub.root / "models" / NAME / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(UserError, match=r"config\.json says model_type 'bert'"):
+        have()
+    (hub.root / "models" / NAME / "config.json").write_text("{")
+    with pytest.raises(UserError, match=r"config\.json of .* is not JSON"):
+        have()
+
+
+def test_unknown_names_are_one_sentence(hub):
+    with pytest.raises(UserError, match="has no model owner/nothing"):
+        have("owner/nothing")
+    with pytest.raises(UserError, match=f"model {NAME} has no revision 'v9'"):
+        checkpoint(["--source", NAME, "--revision", "v9", "--out", "checkpoint.json"])
+    with pytest.raises(UserError, match=r"source '\./nowhere' is neither a folder"):
+        have("./nowhere")
+
+
+def test_a_local_folder_stays_where_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_checkpoint(Path("own"))
+    manifest = have("own")
+    assert read_json(manifest)["commit"] is None
+    assert local_folder(manifest).samefile("own")
+    Path("own/model.safetensors").write_text("trained further")
+    with pytest.raises(
+        UserError, match=r"model\.safetensors of .* own, .* has changed: run python"
+    ):
+        local_folder(manifest)
+
+
+def test_an_emptied_cache_says_what_to_run(hub):
+    manifest = have()
+    (local_folder(manifest) / "vocab.json").unlink(missing_ok=True)
+    (local_folder(manifest) / "tokenizer.json").resolve().unlink()
+    with pytest.raises(UserError) as error:
+        local_folder(manifest)
+    command = f"--source {NAME} --revision main --out checkpoint.json"
+    assert f"is gone: run python -m data.checkpoint {command}" in str(error.value)
+    have()
+    assert local_folder(manifest).is_dir()
+
+
+def test_from_pretrained_loads_the_folder_without_network(hub, monkeypatch):
+    from transformers import (
+        WhisperConfig,
+        WhisperFeatureExtractor,
+        WhisperForConditionalGeneration,
+        WhisperProcessor,
+        WhisperTokenizer,
+    )
+
+    folder = hub.root / "models" / "owner" / "loadable"
+    config = WhisperConfig(
+        vocab_size=64, d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
+        decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16, pad_token_id=0,
+        bos_token_id=0, eos_token_id=0, decoder_start_token_id=1, suppress_tokens=None,
+        begin_suppress_tokens=None,
+    )  # fmt: skip
+    WhisperForConditionalGeneration(config).save_pretrained(folder)
+    tokenizer = WhisperTokenizer(vocab={"a": 0, "b": 1}, merges=[])
+    WhisperProcessor(WhisperFeatureExtractor(), tokenizer).save_pretrained(folder)
+    manifest = have("owner/loadable")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("asked the network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    local = local_folder(manifest)
+    assert WhisperForConditionalGeneration.from_pretrained(local).config.d_model == 16
+    assert WhisperProcessor.from_pretrained(local).feature_extractor.sampling_rate == 16_000
