@@ -23,7 +23,7 @@ from calibration import features, store
 from common.cli import run
 from common.files import write_json, write_text
 from data import clips as clips_module
-from data.checkpoint import local_folder
+from data.cache import local_folder
 from data.clips import interleave, read_audio, understood
 from data.whisper import facts_of, load_processor
 

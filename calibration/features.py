@@ -3,7 +3,7 @@
 import numpy as np
 from transformers import WhisperFeatureExtractor
 
-from data.clips import SAMPLE_RATE
+from data.audio import RATE
 
 
 def encoder_input(extractor: WhisperFeatureExtractor, audio: np.ndarray) -> np.ndarray:
@@ -16,5 +16,5 @@ def encoder_input(extractor: WhisperFeatureExtractor, audio: np.ndarray) -> np.n
         extractor: The checkpoint's feature extractor.
         audio: float32 [time], 16 kHz, at most 30 s.
     """
-    features = extractor(audio, sampling_rate=SAMPLE_RATE, return_tensors="np").input_features
+    features = extractor(audio, sampling_rate=RATE, return_tensors="np").input_features
     return np.ascontiguousarray(features.transpose(0, 2, 1), dtype=np.float32)

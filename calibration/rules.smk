@@ -11,7 +11,17 @@ rule calibrate_encoder:
     input:
         checkpoint="data/checkpoints/{model}.json",
         clips=lambda wildcards: clips("calibration", wildcards.model),
-        code=["calibration/encoder.py", "common/cli.py", "common/files.py"],
+        code=[
+            "calibration/encoder.py",
+            "calibration/features.py",
+            "calibration/store.py",
+            "common/cli.py",
+            "common/files.py",
+            "data/audio.py",
+            "data/cache.py",
+            "data/clips.py",
+            "data/whisper.py",
+        ],
     output:
         manifest=ensure("calibration/sets/{model}/encoder/manifest.json", non_empty=True),
         list="calibration/sets/{model}/encoder/whisper_encoder_cali.txt",
@@ -19,6 +29,8 @@ rule calibrate_encoder:
         "logs/calibrate_encoder/{model}.log",
     benchmark:
         "logs/calibrate_encoder/{model}.tsv"
+    params:
+        packages=versions("numpy", "torch", "transformers"),
     shell:
         "python -m calibration.encoder --checkpoint {input.checkpoint:q} --clips {input.clips:q}"
         " --out {output.manifest:q} 2> {log:q}"
@@ -30,7 +42,16 @@ rule calibrate_decoder:
         checkpoint="data/checkpoints/{model}.json",
         clips=lambda wildcards: clips("calibration", wildcards.model),
         features="calibration/sets/{model}/encoder/manifest.json",
-        code=["calibration/decoder.py", "common/cli.py", "common/files.py"],
+        code=[
+            "calibration/decoder.py",
+            "calibration/sequence.py",
+            "calibration/store.py",
+            "common/cli.py",
+            "common/files.py",
+            "data/cache.py",
+            "data/clips.py",
+            "data/whisper.py",
+        ],
     output:
         manifest=ensure("calibration/sets/{model}/decoder/manifest.json", non_empty=True),
         list="calibration/sets/{model}/decoder/whisper_decoder_calib.json",
@@ -41,6 +62,7 @@ rule calibrate_decoder:
         "logs/calibrate_decoder/{model}.tsv"
     threads: workflow.cores
     params:
+        packages=versions("numpy", "torch", "transformers"),
         flags=lambda wildcards: [
             "--seed",
             config["calibration"]["seed"],

@@ -1,8 +1,15 @@
 """How every command of the pipeline ends: success, or one sentence and a non-zero exit."""
 
 import errno
+import os
+import socket
 import sys
+import threading
+import time
 from collections.abc import Callable
+
+RUN = "PIPELINE_RUN"  # environment variable: host and process id of the run that started a job
+INTERVAL = 0.5  # seconds between two looks at whether that run is still there
 
 
 class UserError(Exception):
@@ -14,6 +21,7 @@ def run(main: Callable[[], None]) -> None:
 
     Any other exception is a bug and keeps its traceback.
     """
+    _end_with_the_run()
     try:
         main()
     except UserError as error:
@@ -27,3 +35,23 @@ def run(main: Callable[[], None]) -> None:
         )
     except KeyboardInterrupt:
         sys.exit("error: interrupted; run the same command again to go on from here")
+
+
+def _end_with_the_run() -> None:
+    """End this process soon after the run that started it is gone (killed, say).
+
+    Otherwise a job of a killed run would go on writing beside the same job of the next one. Does
+    nothing where no run on this machine started the process.
+    """
+    host, _, pid = os.environ.get(RUN, "").partition(":")
+    if host == socket.gethostname():
+        threading.Thread(target=_watch, args=(int(pid),), daemon=True).start()
+
+
+def _watch(pid: int) -> None:
+    while True:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            os._exit(1)
+        time.sleep(INTERVAL)

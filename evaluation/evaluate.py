@@ -52,7 +52,8 @@ def evaluate(
         tasks: Tasks that the checkpoint was trained for.
 
     Returns:
-        `encoder_states` (cosine to float), `pairings` (errors by task and language), `clips`.
+        `model`, `target`, `folder`, `clips` (how many), `sizes` (bytes of weights),
+        `encoder_states` (cosine to float), `pairings` (errors by task and language) and `texts`.
     """
     model = load_model(checkpoint)
     generation = model.generation_config
@@ -80,8 +81,13 @@ def evaluate(
             rows.append({**facts, "reference": reference, "texts": texts})
     spoken = {clip["language"]: clip["whisper_language"] for clip in clips}
     pairings = {f"{e}+{d}": _errors(rows, f"{e}+{d}", spoken) for e, d in product(KINDS, KINDS)}
+    manifest = read_json(compiled)
     return {
+        "model": manifest["model"],
+        "target": manifest["target"],
+        "folder": str(compiled.parent),
         "clips": len(clips),
+        "sizes": _sizes(manifest["parts"]),
         "encoder_states": {"cosine_mean": float(np.mean(cosines)), "cosine_min": min(cosines)},
         "pairings": pairings,
         "texts": rows,
@@ -128,6 +134,20 @@ def _errors(rows: list[dict[str, Any]], pairing: str, spoken: dict[str, str]) ->
             "languages": {name: errors.as_dict() for name, errors in by_language.items()}
         }
     return tasks
+
+
+def _sizes(parts: dict[str, Any]) -> dict[str, dict[str, int]]:
+    """Bytes of each part's weight files, float and compiled, and of both parts."""
+    sizes = {
+        part: {
+            "float": sum(file["bytes"] for file in record["float_weights"]),
+            "compiled": sum(
+                file["bytes"] for file in record["files"] if not file["path"].endswith(".xml")
+            ),
+        }
+        for part, record in parts.items()
+    }
+    return sizes | {"both": {kind: sum(size[kind] for size in sizes.values()) for kind in KINDS}}
 
 
 def _refuse_shared_sentences(clips: list[Clip], calibration: Path) -> None:

@@ -7,14 +7,13 @@ Example:
 import argparse
 from pathlib import Path
 
-import librosa
 import numpy as np
 import soundfile
 from transformers import WhisperForConditionalGeneration
 
 from common.cli import UserError, run
 from common.config import nearest
-from data.clips import SAMPLE_RATE
+from data.audio import RATE, to_mono
 from evaluation.load import load_compiled
 
 WINDOW_SECONDS = 30  # what Whisper's encoder sees at once
@@ -30,7 +29,7 @@ def read_mono(path: Path) -> np.ndarray:
         audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:
         raise UserError(f"{path} cannot be read as audio ({error}); give a WAV or FLAC") from error
-    return librosa.resample(audio.mean(axis=1), orig_sr=rate, target_sr=SAMPLE_RATE)
+    return to_mono(audio, rate)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -48,10 +47,10 @@ def main(argv: list[str] | None = None) -> None:
     model, processor = load_compiled(args.folder)
     prompt = _prompt(model, args.language, args.task)
     # Whisper hears 30 s at a time; the library walks through longer audio by timestamps.
-    long = len(audio) > WINDOW_SECONDS * SAMPLE_RATE
+    long = len(audio) > WINDOW_SECONDS * RATE
     inputs = processor(
         audio,
-        sampling_rate=SAMPLE_RATE,
+        sampling_rate=RATE,
         return_tensors="pt",
         truncation=not long,
         padding="longest" if long else "max_length",

@@ -14,7 +14,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from calibration import decoder, encoder, features, sequence
 from common.cli import UserError
 from common.files import read_json, sha256_of
-from data.checkpoint import local_folder
+from data.cache import local_folder
 from data.clips import interleave, read_audio
 from tests.conftest import make_checkpoint, make_clips, manifest_of
 
@@ -284,7 +284,7 @@ def test_the_command_line_makes_the_same_set(
     common = ["--checkpoint", str(checkpoint), "--clips", *map(str, clip_manifests)]
     encoder.main([*common, "--out", str(tmp_path / "encoder" / "manifest.json")])
     features_manifest = str(tmp_path / "encoder" / "manifest.json")
-    draw = "--seed 0 --transcribe 0.5 --translate 0.5 --max-new-tokens 12".split()
+    draw = ["--seed", "0", "--transcribe", "0.5", "--translate", "0.5", "--max-new-tokens", "12"]
     out = ["--out", str(tmp_path / "decoder" / "manifest.json")]
     decoder.main([*common, "--features", features_manifest, *draw, *out])
     assert bulk(tmp_path) == bulk(sets)

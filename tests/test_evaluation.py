@@ -9,7 +9,7 @@ from transformers import WhisperForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
 from common.cli import UserError
-from data.checkpoint import local_folder
+from data.cache import local_folder
 from evaluation import transcribe
 from evaluation.compiled_whisper import CompiledWhisper
 from evaluation.load import sessions_of

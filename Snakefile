@@ -1,0 +1,138 @@
+"""From a Whisper checkpoint to quantised, checked, hand-over-ready models.
+
+snakemake --cores 8               everything that config.yaml's `build` names
+snakemake --cores 8 calibration   up to one stage: data, calibration, compiled, evaluation
+"""
+
+import sys
+from glob import glob
+from importlib.metadata import version
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, workflow.basedir)
+
+from common.cli import UserError
+from common.config import check
+from common.running import announce, hold
+from compilation.targets import resolve
+from data.languages import FLEURS_TO_WHISPER
+
+
+container: None
+
+
+configfile: "config.yaml"
+
+
+try:
+    check(config, FLEURS_TO_WHISPER)
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+TARGETS, REASON = resolve(
+    config["compilation"]["targets"], config["compilation"]["qbcompiler"]["python"]
+)
+
+# Calibration clips come from the split of config `data`, evaluation clips from that of `evaluation`.
+# Within one split the sentences are halved between the two uses.
+STAGES = {"calibration": "data", "evaluation": "evaluation"}
+SPLITS = {use: config[stage]["split"] for use, stage in STAGES.items()}
+POOLS = {
+    "calibration": "calibration",
+    "evaluation": "evaluation" if SPLITS["calibration"] == SPLITS["evaluation"] else "all",
+}
+
+
+def clips(use, model):
+    """Manifests of a model's clips, a language each."""
+    languages = config["data"]["languages"]
+    able = config["models"][model].get("languages", languages)
+    return [
+        f"data/audio_files/{use}/{language}.jsonl" for language in languages if language in able
+    ]
+
+
+def tasks(model):
+    """The tasks that a model was trained for."""
+    return config["models"][model].get("tasks", ["transcribe", "translate"])
+
+
+def versions(*packages):
+    """Installed versions: another version re-runs the rules that name it in their params."""
+    return [f"{package} {version(package)}" for package in packages]
+
+
+def local_speech(language, split):
+    """A language's files where the dataset is a local folder: a change re-runs."""
+    return sorted(glob(f"{config['data']['source']}/parquet-data/{language}/{split}-*.parquet"))
+
+
+def local_checkpoint(model):
+    """A checkpoint's files where it is a local folder: a change re-runs."""
+    return sorted(glob(f"{config['models'][model]['source']}/*"))
+
+
+include: "data/rules.smk"
+include: "calibration/rules.smk"
+include: "compilation/rules.smk"
+include: "evaluation/rules.smk"
+
+
+wildcard_constraints:
+    model="[^/]+",
+    language="[a-z0-9_]+",
+    split="train|validation|test",
+    use="calibration|evaluation",
+    target="[a-z0-9-]+",
+
+
+rule all:
+    """Everything: the default."""
+    default_target: True
+    input:
+        expand(
+            "evaluation/results/{model}/{target}/quality.json",
+            model=config["build"],
+            target=TARGETS,
+        ),
+
+
+rule data:
+    """Speech and checkpoints."""
+    input:
+        expand("data/checkpoints/{model}.json", model=config["build"]),
+        [clips(use, model) for use in SPLITS for model in config["build"]],
+
+
+rule calibration:
+    """The calibration sets."""
+    input:
+        expand(
+            "calibration/sets/{model}/{part}/manifest.json",
+            model=config["build"],
+            part=["encoder", "decoder"],
+        ),
+
+
+rule compiled:
+    """The hand-off folders."""
+    input:
+        expand("compiled/{model}/{target}/manifest.json", model=config["build"], target=TARGETS),
+
+
+rule evaluation:
+    """The quality of the hand-off folders."""
+    input:
+        rules.all.input,
+
+
+onstart:
+    announce()
+    LOCK = hold(Path(".snakemake/run.lock"))
+    print(REASON, file=sys.stderr)
+
+
+onsuccess:
+    shell("python -m evaluation.table {tables}".format(tables=" ".join(rules.all.input)))

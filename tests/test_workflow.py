@@ -1,0 +1,237 @@
+"""The demo run, from a clean copy, and exactly what a changed setting or source file re-runs."""
+
+import re
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from common.files import read_json, sha256_of
+from tests.imports import ROOT, all_imports
+from tests.workflow import DEMO, clean_copy, planned, snakemake
+
+RULES = {  # what each rule's output feeds, directly
+    "resolve_dataset": ["fetch_speech"],
+    "fetch_speech": ["prepare_audio"],
+    "prepare_audio": ["calibrate_encoder", "calibrate_decoder", "evaluate"],
+    "fetch_checkpoint": [
+        *("calibrate_encoder", "calibrate_decoder", "export_encoder", "export_decoder"),
+        *("assemble_hand_off", "evaluate"),
+    ],
+    "calibrate_encoder": ["calibrate_decoder", "quantise_encoder", "evaluate"],
+    "calibrate_decoder": ["quantise_decoder"],
+    "export_encoder": ["quantise_encoder"],
+    "export_decoder": ["quantise_decoder"],
+    "quantise_encoder": ["assemble_hand_off"],
+    "quantise_decoder": ["assemble_hand_off"],
+    "assemble_hand_off": ["evaluate"],
+    "evaluate": [],
+}
+
+
+def after(*rules: str) -> set[str]:
+    """The rules, and all that follow from them."""
+    found = set(rules)
+    for rule in rules:
+        found |= after(*RULES[rule])
+    return found
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean copy in which the README's first command has run; its output is in demo.log."""
+    folder = clean_copy(tmp_path_factory.mktemp("demo") / "project")
+    result = snakemake(folder, *DEMO)
+    assert result.returncode == 0, result.stdout
+    (folder / "demo.log").write_text(result.stdout, encoding="utf-8")
+    return folder
+
+
+def test_the_run_ends_with_a_table_and_the_hand_off_folder(demo: Path) -> None:
+    end = (demo / "demo.log").read_text(encoding="utf-8").split("whisper-micro, target cpu")[-1]
+    assert re.search(r"^encoder +\d+\.\d -> \d+\.\d MB \(\d+%\)", end, re.MULTILINE), end
+    assert re.search(r"^both .* \d+\.\d -> \d+\.\d % +\d+\.\d -> \d+\.\d %$", end, re.MULTILINE), (
+        end
+    )
+    assert "hand-off folder: compiled/whisper-micro/cpu" in end
+
+
+def test_a_second_call_has_nothing_to_do(demo: Path) -> None:
+    begin = time.monotonic()
+    result = snakemake(demo, *DEMO)
+    assert result.returncode == 0 and "Nothing to be done" in result.stdout
+    print(f"second call: {time.monotonic() - begin:.1f} s")
+
+
+def test_calibration_and_evaluation_share_no_sentence(demo: Path) -> None:
+    sets = read_json(demo / "calibration/sets/whisper-micro/encoder/manifest.json")["samples"]
+    calibrated = {sample["sentence_id"] for sample in sets}
+    evaluated = set()
+    for manifest in (demo / "data/audio_files/evaluation").glob("*.jsonl"):
+        lines = manifest.read_text(encoding="utf-8").splitlines()
+        evaluated |= {yaml.safe_load(line)["sentence_id"] for line in lines}
+    assert calibrated and evaluated and not calibrated & evaluated
+
+
+def test_quantising_costs_less_than_a_point(demo: Path) -> None:
+    quality = read_json(demo / "evaluation/results/whisper-micro/cpu/quality.json")
+    before, after = (quality["pairings"][p] for p in ("float+float", "compiled+compiled"))
+    edits = {}
+    for pairing in (before, after):
+        for task in ("transcribe", "translate"):
+            counts = pairing[task]
+            edits.setdefault(task, []).append(counts["rate"])
+    for task, (float_rate, int8_rate) in edits.items():
+        assert int8_rate <= float_rate + 0.01, task
+    assert quality["encoder_states"]["cosine_mean"] > 0.99
+    assert len(before["transcribe"]["languages"]) == 17
+
+
+def test_the_int8_parts_are_at_most_30_percent_of_the_float_size(demo: Path) -> None:
+    """Embedding and position tables apart: they are no part of a quantiser's work."""
+    quality = read_json(demo / "evaluation/results/whisper-micro/cpu/quality.json")
+    config = read_json(demo / "compiled/whisper-micro/cpu/config.json")
+    table = config["max_source_positions"] * config["d_model"] * 4
+    sizes = quality["sizes"]
+    assert sizes["encoder"]["compiled"] - table <= 0.3 * (sizes["encoder"]["float"] - table)
+    assert sizes["decoder"]["compiled"] <= 0.3 * sizes["decoder"]["float"]
+
+
+def test_the_hand_off_folder_is_what_its_manifest_lists(demo: Path) -> None:
+    folder = demo / "compiled/whisper-micro/cpu"
+    listed = {file["path"]: file["sha256"] for file in read_json(folder / "manifest.json")["files"]}
+    found = {
+        path.name: sha256_of(path) for path in folder.iterdir() if path.name != "manifest.json"
+    }
+    assert found == listed
+    assert list((demo / "compiled/whisper-micro").iterdir()) == [folder]
+
+
+KEYS = {  # a changed key of the demo's configuration, and the jobs that it causes
+    "data.seed: 1": after("prepare_audio"),
+    "data.samples_per_language: 3": after("prepare_audio"),
+    "data.revision: other": after("resolve_dataset"),
+    "data.split: test": after("fetch_speech"),
+    "data.languages: [de_de, en_us]": after("calibrate_encoder", "calibrate_decoder"),
+    "calibration.seed: 1": after("calibrate_decoder"),
+    "calibration.decoder.mix: {transcribe: 0.5, translate: 0.5}": after("calibrate_decoder"),
+    "calibration.decoder.max_new_tokens: 100": after("calibrate_decoder"),
+    "compilation.targets: auto": set(),
+    "compilation.qbcompiler.python: another": set(),
+    "evaluation.split: test": {"fetch_speech", "prepare_audio", "evaluate"},
+    "evaluation.samples_per_language: 3": {"prepare_audio", "evaluate"},
+    "models.whisper-micro.revision: other": after("fetch_checkpoint"),
+    "models.whisper-micro.tasks: [transcribe]": after("calibrate_decoder"),
+    "models.whisper-micro.languages: [de_de, en_us]": after("calibrate_encoder"),
+    "models.whisper-tiny.revision: other": set(),
+    "models.another: {source: some/where}": set(),
+    "build: [whisper-micro]": set(),
+}
+COUNTS = {  # where a rule runs for some languages only
+    "data.samples_per_language: 3": 17,
+    "evaluation.samples_per_language: 3": 17,
+    "evaluation.split: test": 17,
+    "data.seed: 1": 34,
+}
+
+
+def overlay(text: str) -> dict:
+    """`a.b: value` as nested mappings."""
+    key, value = text.split(": ", 1)
+    names = re.findall(r"whisper-[a-z.]+(?=\.)|[^.]+", key)
+    result = yaml.safe_load(value)
+    for name in reversed(names):
+        result = {name: result}
+    return result
+
+
+def test_each_config_key_re_runs_exactly_what_it_touches(demo: Path) -> None:
+    def plan(number: int, text: str) -> dict[str, int]:
+        path = demo / f"overlay{number}.yaml"
+        path.write_text(yaml.safe_dump(overlay(text)), encoding="utf-8")
+        return planned(demo, *DEMO, str(path))
+
+    with ThreadPoolExecutor(2) as pool:
+        plans = dict(zip(KEYS, pool.map(plan, range(len(KEYS)), KEYS), strict=True))
+    assert {key: set(jobs) for key, jobs in plans.items()} == KEYS
+    assert {key: plans[key]["prepare_audio"] for key in COUNTS} == COUNTS
+
+
+def test_every_key_of_the_configuration_is_tried() -> None:
+    """A key added to config.yaml needs a line in KEYS."""
+
+    def leaves(value: object, name: str = "") -> set[str]:
+        if isinstance(value, dict) and name not in (".calibration.decoder.mix", ".models"):
+            return {leaf for key, inner in value.items() for leaf in leaves(inner, f"{name}.{key}")}
+        return {name[1:]}
+
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    tried = {key.split(": ")[0] for key in KEYS}
+    untried = leaves(config) - tried
+    assert untried == {"models", "data.source"}  # tried by its keys; and a run of its own
+
+
+def test_comments_and_blank_lines_re_run_nothing(demo: Path) -> None:
+    path = demo / "config.yaml"
+    before = path.read_text(encoding="utf-8")
+    path.write_text(f"# a comment\n\n{before}\n\n# another\n".replace("seed: 0", "seed:  0  # x"))
+    assert planned(demo, *DEMO) == {}
+    path.write_text(before, encoding="utf-8")
+
+
+def rule_texts() -> dict[str, str]:
+    """The text of every rule that runs a module."""
+    found = {}
+    for file in ROOT.glob("*/rules.smk"):
+        for text in re.split(r"^rule ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+            found[text.split(":")[0]] = text
+    return found
+
+
+def module_of(rule: str) -> str:
+    """The source file that a rule runs."""
+    return re.search(r"python -m ([\w.]+)", rule).group(1).replace(".", "/") + ".py"
+
+
+def test_every_rule_declares_the_source_files_it_runs() -> None:
+    texts = rule_texts()
+    assert set(texts) == set(RULES)
+    for rule, text in texts.items():
+        block = re.search(r"code=\[(.*?)\]", text, re.DOTALL).group(1)
+        assert set(re.findall(r'"([^"]+)"', block)) == all_imports(module_of(text)), rule
+
+
+def test_each_source_module_re_runs_exactly_the_rules_that_run_it(demo: Path) -> None:
+    running = {rule: all_imports(module_of(text)) for rule, text in rule_texts().items()}
+    modules = sorted(set().union(*running.values()))
+    copies = [demo, demo.with_name("second")]
+    shutil.copytree(demo, copies[1], copy_function=_copy)
+
+    def plan(copy: Path, mine: list[str]) -> dict[str, set[str]]:
+        plans = {}
+        for module in mine:
+            source = copy / module
+            before = source.read_bytes()
+            source.unlink()  # not through a hard link
+            source.write_bytes(before + b"\n# changed\n")
+            plans[module] = set(planned(copy, *DEMO))
+            source.write_bytes(before)
+        return plans
+
+    with ThreadPoolExecutor(2) as pool:
+        halves = pool.map(plan, copies, [modules[::2], modules[1::2]])
+    plans = {module: rules for half in halves for module, rules in half.items()}
+    expected = {
+        module: after(*(rule for rule, files in running.items() if module in files))
+        for module in modules
+    }
+    assert plans == expected
+    assert planned(demo, *DEMO) == {}  # restored sources re-run nothing
+
+
+def _copy(source: str, destination: str) -> None:
+    """A hard link: the copy is read, and its sources are replaced."""
+    Path(destination).hardlink_to(source)
