@@ -5,6 +5,7 @@ snakemake --cores 8 calibration   up to one stage: data, calibration, compiled, 
 """
 
 import sys
+import time
 from glob import glob
 from importlib.metadata import version
 from pathlib import Path
@@ -15,12 +16,9 @@ sys.path.insert(0, workflow.basedir)
 
 from common.cli import UserError
 from common.config import check
-from common.running import announce, hold
+from common.running import announce, hold, sentences
 from compilation.targets import resolve
 from data.languages import FLEURS_TO_WHISPER
-
-
-container: None
 
 
 configfile: "config.yaml"
@@ -31,6 +29,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
+START = time.time()
 TARGETS, REASON = resolve(
     config["compilation"]["targets"], config["compilation"]["qbcompiler"]["python"]
 )
@@ -130,9 +129,15 @@ rule evaluation:
 
 onstart:
     announce()
-    LOCK = hold(Path(".snakemake/run.lock"))
+    hold(Path(".snakemake/run.lock"))
     print(REASON, file=sys.stderr)
 
 
 onsuccess:
-    shell("python -m evaluation.table {tables}".format(tables=" ".join(rules.all.input)))
+    results = [path for path in map(Path, rules.all.input) if path.is_file()]
+    if new := [str(path) for path in results if path.stat().st_mtime >= START]:
+        shell("python -m evaluation.table {new:q}")
+
+
+onerror:
+    print("\n".join(["", *sentences(Path("logs"), START)]), file=sys.stderr)

@@ -1,19 +1,21 @@
-"""One run at a time in a folder.
-
-The kernel releases the lock with the process that holds it, so a killed run needs no unlocking.
-"""
+"""A run as a whole: one at a time in a folder, jobs that end with it, its errors in plain sight."""
 
 import fcntl
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import TextIO
 
 from common.cli import RUN, UserError
 
+_held: list[TextIO] = []  # an open file is what holds a lock
 
-def hold(path: Path) -> TextIO:
-    """Take the lock at `path` for as long as the returned file stays open.
+
+def hold(path: Path) -> None:
+    """Take the lock at `path` until this process ends.
+
+    The kernel releases it with the process, so a killed run needs no unlocking.
 
     Raises:
         UserError: Another run holds it.
@@ -31,9 +33,18 @@ def hold(path: Path) -> TextIO:
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
-    return file
+    _held.append(file)
 
 
 def announce() -> None:
-    """Let the jobs that this process starts know whose they are: they end with it."""
+    """Let the jobs that this process starts run its own interpreter, and end with it."""
     os.environ[RUN] = f"{socket.gethostname()}:{os.getpid()}"
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def sentences(logs: Path, since: float) -> list[str]:
+    """The last lines of logs changed after `since` (seconds of the clock) that tell an error."""
+    fresh = [path for path in sorted(logs.rglob("*.log")) if path.stat().st_mtime >= since]
+    lines = [path.read_text(encoding="utf-8", errors="replace").splitlines() for path in fresh]
+    ends = [line[-1] for line in lines if line]
+    return [end for end in ends if end.startswith("error: ")]

@@ -14,7 +14,7 @@ import torch
 from transformers import WhisperForConditionalGeneration
 
 from compilation import whisper_parts
-from compilation.openvino_runtime import compile_model
+from compilation.openvino_runtime import compile_model, trim_states
 
 
 class EncoderSession(Protocol):
@@ -110,14 +110,8 @@ class OpenVinoDecoder:
     def step(self, embeddings: np.ndarray, cached: int) -> np.ndarray:
         """See `DecoderSession.step`."""
         if cached < self._fed:
-            self._trim(cached)
+            trim_states(self._request, cached)
         self._request.set_tensor("inputs_embeds", openvino.Tensor(np.ascontiguousarray(embeddings)))
         self._request.infer()
         self._fed = cached + embeddings.shape[1]
         return self._request.get_tensor("logits").data.copy()
-
-    def _trim(self, cached: int) -> None:
-        """Take back the tokens after the first `cached`."""
-        for variable in self._request.query_state():
-            kept = np.ascontiguousarray(variable.state.data[:, :, :cached])
-            variable.state = openvino.Tensor(kept)

@@ -1,0 +1,97 @@
+"""Two clean runs give identical bytes; so does one that is killed in every stage."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from common.files import sha256_of
+from tests.workflow import clean_copy, environment, snakemake
+
+SMALL = ("--configfile", "tests/small.yaml")
+GENERATED = (
+    *("data/audio_files", "data/sources", "data/checkpoints", "calibration/sets"),
+    *("compilation/graphs", "compilation/parts", "compiled", "evaluation/results"),
+)
+# When to kill: as soon as so many files match. Each is in the middle of one stage's work.
+MOMENTS = {
+    "data": ("data/audio_files/*/*.wav", 3),
+    "calibration, encoder": ("calibration/sets/*/encoder/.clips/*.json", 2),
+    "calibration, decoder": ("calibration/sets/*/decoder/.clips/*.json", 2),
+    "compilation, export": ("compilation/graphs/*/cpu/*.bin", 1),
+    "compilation, quantise": ("compilation/parts/*/cpu/*.bin", 1),
+    "compilation, hand-off": ("compiled/*/.cpu.part/*", 3),
+    "evaluation": ("logs/evaluate/*.log", 1),
+}
+
+
+def generated(folder: Path) -> dict[str, str]:
+    """SHA-256 of every generated file."""
+    paths = [path for name in GENERATED for path in (folder / name).rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): sha256_of(path) for path in sorted(paths)}
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The generated files of an undisturbed run."""
+    folder = clean_copy(tmp_path_factory.mktemp("reference"))
+    result = snakemake(folder, *SMALL)
+    assert result.returncode == 0, result.stdout
+    return generated(folder)
+
+
+def kill_at(folder: Path, pattern: str, count: int) -> bool:
+    """Start a run; kill -9 its main process when `count` files match. False: it ended before."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *SMALL]
+    with (folder / "killed.log").open("ab") as log:
+        run = subprocess.Popen(command, cwd=folder, env=environment(), stdout=log, stderr=log)
+    while run.poll() is None:
+        if len(list(folder.glob(pattern))) >= count:
+            os.kill(run.pid, signal.SIGKILL)
+            run.wait()
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def finished_clips(folder: Path) -> dict[Path, int]:
+    """When each clip's work was finished: written WAV files and stored records."""
+    records = folder.glob("calibration/sets/*/*/.clips/*.json")
+    audio = [path for path in folder.glob("data/audio_files/*/*.wav") if path.name[0] != "."]
+    return {path: path.stat().st_mtime_ns for path in [*records, *audio]}
+
+
+def test_a_run_killed_in_every_stage_ends_in_the_same_bytes(
+    tmp_path: Path, reference: dict[str, str]
+) -> None:
+    folder = clean_copy(tmp_path)
+    finished: dict[Path, int] = {}
+    for moment, (pattern, count) in MOMENTS.items():
+        assert kill_at(folder, pattern, count), f"{moment}: {(folder / 'killed.log').read_text()}"
+        finished |= finished_clips(folder)
+    result = snakemake(folder, *SMALL)
+    assert result.returncode == 0, result.stdout
+    assert generated(folder) == reference
+    last = finished_clips(folder)
+    redone = [path for path, when in finished.items() if last[path] != when]
+    in_flight = [path for path in redone if path.suffix == ".wav"]  # written, not yet recorded
+    assert finished and redone == in_flight and len(in_flight) <= 2
+
+
+def test_a_second_run_beside_the_first_is_refused(tmp_path: Path) -> None:
+    folder = clean_copy(tmp_path)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "data", *SMALL]
+    first = subprocess.Popen(
+        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    while not (folder / ".snakemake/run.lock").is_file() and first.poll() is None:
+        time.sleep(0.01)
+    second = snakemake(folder, "data", *SMALL)
+    assert second.returncode != 0
+    assert f"another run is at work in this folder (process {first.pid})" in second.stdout
+    output, _ = first.communicate()
+    assert first.returncode == 0, output
