@@ -1,7 +1,6 @@
 """A checkpoint on this machine: what identifies it, its processor and its loaded model."""
 
 import importlib.metadata
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +31,9 @@ def load_processor(manifest: Path) -> WhisperProcessor:
 
 
 def load_model(manifest: Path) -> WhisperForConditionalGeneration:
-    """The checkpoint in float32, ready for inference; needs no network."""
+    """The checkpoint in float32, its weights frozen, ready for inference; needs no network."""
     transformers.utils.logging.set_verbosity_error()
-    logging.getLogger("transformers").setLevel(logging.ERROR)
+    transformers.utils.logging.disable_progress_bar()
     folder = local_folder(manifest)
-    return WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+    model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    return model.eval().requires_grad_(False)

@@ -11,6 +11,7 @@ from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalG
 from common.files import sha256_of, write_jsonl
 from data import checkpoint as data_checkpoint
 from demo.tokenizer import build_processor
+from tests.workflow import DEMO, clean_copy, snakemake
 
 ROOT = Path(__file__).parent.parent
 
@@ -108,3 +109,13 @@ def clip_manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("clips")
     languages = {"de_de": "de", "en_us": "en", "ko_kr": "ko"}
     return [make_clips(folder, fleurs, code, 2) for fleurs, code in languages.items()]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean copy in which the README's first command has run; its output is in demo.log."""
+    folder = clean_copy(tmp_path_factory.mktemp("demo") / "project")
+    result = snakemake(folder, *DEMO)
+    assert result.returncode == 0, result.stdout
+    (folder / "demo.log").write_text(result.stdout, encoding="utf-8")
+    return folder

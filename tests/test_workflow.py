@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +13,7 @@ import yaml
 
 from common.files import read_json, sha256_of
 from tests.imports import ROOT, all_imports
-from tests.workflow import DEMO, clean_copy, planned, snakemake
+from tests.workflow import DEMO, planned, snakemake
 
 RULES = {  # what each rule's output feeds, directly
     "resolve_dataset": ["fetch_speech"],
@@ -38,16 +40,6 @@ def after(*rules: str) -> set[str]:
     for rule in rules:
         found |= after(*RULES[rule])
     return found
-
-
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clean copy in which the README's first command has run; its output is in demo.log."""
-    folder = clean_copy(tmp_path_factory.mktemp("demo") / "project")
-    result = snakemake(folder, *DEMO)
-    assert result.returncode == 0, result.stdout
-    (folder / "demo.log").write_text(result.stdout, encoding="utf-8")
-    return folder
 
 
 def test_the_run_ends_with_a_table_and_the_hand_off_folder(demo: Path) -> None:
@@ -108,6 +100,19 @@ def test_the_hand_off_folder_is_what_its_manifest_lists(demo: Path) -> None:
     }
     assert found == listed
     assert list((demo / "compiled/whisper-micro").iterdir()) == [folder]
+
+
+@pytest.mark.parametrize(("language", "task"), [("ko_kr", "translate"), ("es_419", "transcribe")])
+def test_transcribe_prints_what_was_measured(demo: Path, language: str, task: str) -> None:
+    quality = read_json(demo / "evaluation/results/whisper-micro/cpu/quality.json")
+    row = next(r for r in quality["texts"] if (r["language"], r["task"]) == (language, task))
+    options = ["--language", language.split("_")[0], "--task", task]
+    command = ["evaluation.transcribe", "compiled/whisper-micro/cpu", row["clip"], *options]
+    result = subprocess.run(
+        [sys.executable, "-m", *command], cwd=demo, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == row["texts"]["compiled+compiled"] != ""
 
 
 KEYS = {  # a changed key of the demo's configuration, and the jobs that it causes

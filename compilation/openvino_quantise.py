@@ -1,0 +1,153 @@
+"""Quantise one part's float OpenVINO graphs to int8 with a calibration set.
+
+    python -m compilation.openvino_quantise --part encoder \
+        --graph compilation/graphs/whisper-small/cpu/encoder.xml \
+        --calibration calibration/sets/whisper-small/encoder/manifest.json \
+        --out compilation/parts/whisper-small/cpu/encoder.xml
+
+Post-training quantisation by NNCF with SmoothQuant and bias correction. Writes the named .xml, its
+.bin, and last a record (.json) with their checksums, the compiler's versions and the settings. For
+the decoder also decoder_cross.xml and .bin; its past keys and values become variables of the graph.
+"""
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+import nncf
+import openvino as ov
+from nncf.quantization.advanced_parameters import (
+    AdvancedBiasCorrectionParameters,
+    AdvancedSmoothQuantParameters,
+)
+from nncf.quantization.range_estimator import RangeEstimatorParametersSet
+
+from common.cli import UserError, run
+from common.files import sha256_of, write_json
+from compilation.openvino_calibration import (
+    Reader,
+    cross_reader,
+    decoder_reader,
+    encoder_reader,
+    read_samples,
+)
+from compilation.openvino_runtime import make_stateful, save_model
+
+SMOOTH_QUANT_ALPHA = 0.95  # NNCF's default for matrix products
+
+
+def read_graph(path: Path) -> ov.Model:
+    """A graph from its .xml and .bin."""
+    for file in (path, path.with_suffix(".bin")):
+        if not file.is_file():
+            raise UserError(f"{file} is missing; export the float graph first")
+    return ov.Core().read_model(path)
+
+
+def quantise(
+    graph: ov.Model, samples: list[dict[str, Any]], read: Reader, alpha: float
+) -> ov.Model:
+    """The int8 twin of a float graph. `read` is called several times for every sample.
+
+    Two of NNCF's defaults are changed. Ranges of activations span all samples instead of their
+    mean: log-mel features have a floor that follows the clip's loudness, and that of louder or
+    quieter clips than the mean would be cut off. Bias correction is for every layer: NNCF leaves
+    out those in which a bias changes by more than twice its size, which a tiny one always does.
+    """
+    settings = nncf.AdvancedQuantizationParameters(
+        smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=alpha),
+        activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
+        bias_correction_params=AdvancedBiasCorrectionParameters(threshold=math.inf),
+    )
+    return nncf.quantize(
+        graph,
+        nncf.Dataset(samples, read),
+        subset_size=len(samples),
+        model_type=nncf.ModelType.TRANSFORMER,
+        advanced_parameters=settings,
+    )
+
+
+def cross_path(path: Path) -> Path:
+    """Where the decoder's second graph is: decoder.xml -> decoder_cross.xml."""
+    return path.with_name(f"{path.stem}_cross.xml")
+
+
+def quantise_encoder(graph: Path, calibration: Path, out: Path, alpha: float) -> list[Path]:
+    """Write the int8 encoder; return the graphs written."""
+    model = read_graph(graph)
+    samples = read_samples(calibration, "encoder")
+    save_model(quantise(model, samples, encoder_reader(calibration.parent, model), alpha), out)
+    return [out]
+
+
+def quantise_decoder(graph: Path, calibration: Path, out: Path, alpha: float) -> list[Path]:
+    """Write the int8 decoder and its projections of the encoder states; return both graphs."""
+    model, cross = read_graph(graph), read_graph(cross_path(graph))
+    samples = read_samples(calibration, "decoder")
+    read = decoder_reader(calibration.parent, model, cross)
+    model = make_stateful(quantise(model, samples, read, alpha))
+    cross = quantise(cross, samples, cross_reader(calibration.parent, cross), alpha)
+    save_model(cross, cross_path(out))
+    save_model(model, out)
+    return [out, cross_path(out)]
+
+
+def listed(files: list[Path]) -> list[dict[str, Any]]:
+    """Name, size and checksum of files, for a record."""
+    return [
+        {"path": file.name, "bytes": file.stat().st_size, "sha256": sha256_of(file)}
+        for file in files
+    ]
+
+
+def write_record(part: str, graph: Path, graphs: list[Path], samples: int, alpha: float) -> None:
+    """Write what the part's files are and how they were made, beside the first of them."""
+    record = {
+        "part": part,
+        "target": "cpu",
+        "files": listed([file for path in graphs for file in (path, path.with_suffix(".bin"))]),
+        "float_weights": listed(
+            [graph.with_name(path.name).with_suffix(".bin") for path in graphs]
+        ),
+        "compiler": {"openvino": ov.__version__, "nncf": nncf.__version__},
+        "settings": {
+            "precision": "int8",
+            "smooth_quant_alpha": alpha,
+            "activation_ranges": "minimum and maximum of all samples",
+            "bias_correction": "fast, every layer",
+        },
+        "samples": samples,
+    }
+    write_json(graphs[0].with_suffix(".json"), record)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--part", choices=["encoder", "decoder"], required=True)
+    parser.add_argument("--graph", type=Path, required=True, help=".xml of the float graph")
+    parser.add_argument("--calibration", type=Path, required=True, help="manifest of the set")
+    parser.add_argument("--out", type=Path, required=True, help="the .xml to write")
+    parser.add_argument(
+        "--smooth-quant-alpha",
+        type=float,
+        default=SMOOTH_QUANT_ALPHA,
+        help="share of the activations' spread moved into the weights, 0 to 1; -1: none",
+    )
+    args = parser.parse_args(argv)
+    alpha = args.smooth_quant_alpha
+    if not (0 <= alpha <= 1 or alpha == -1):
+        raise UserError(f"--smooth-quant-alpha is {alpha}; give a value from 0 to 1, or -1")
+    args.out.with_suffix(".json").unlink(missing_ok=True)  # no record of files about to change
+    samples = read_samples(args.calibration, args.part)
+    quantise_part = quantise_encoder if args.part == "encoder" else quantise_decoder
+    graphs = quantise_part(args.graph, args.calibration, args.out, alpha)
+    write_record(args.part, args.graph, graphs, len(samples), alpha)
+
+
+if __name__ == "__main__":
+    run(main)

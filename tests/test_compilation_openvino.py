@@ -1,0 +1,377 @@
+"""OpenVINO: float graphs equal the checkpoint, int8 parts are close, small and reproducible."""
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import pytest
+import torch
+from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+from common.cli import UserError
+from common.files import read_json, save_npy, sha256_of, write_json
+from compilation import openvino_export, openvino_quantise
+from compilation.openvino_export import decoder_cross_graph, decoder_graph, encoder_graph
+from compilation.openvino_runtime import compile_model, make_stateful, save_model, trim_states
+
+ROOT = Path(__file__).parent.parent
+LENGTH = 12  # tokens of the sequences compared
+PARTS = ("encoder", "decoder")
+
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
+
+
+def random_whisper(**changes: int) -> WhisperForConditionalGeneration:
+    """A small Whisper in which every weight matters, norms and biases included."""
+    torch.manual_seed(0)
+    settings = {
+        "vocab_size": 130,
+        "num_mel_bins": 80,
+        "d_model": 64,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 2,
+        "encoder_ffn_dim": 128,
+        "decoder_ffn_dim": 96,
+        "max_source_positions": 50,
+        "max_target_positions": 32,
+        "pad_token_id": 0,
+        "bos_token_id": 0,
+        "eos_token_id": 0,
+        "decoder_start_token_id": 1,
+        "init_std": 0.1,
+    }
+    model = WhisperForConditionalGeneration(WhisperConfig(**settings | changes))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 1:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model.eval().requires_grad_(False)
+
+
+def make_sample(model: WhisperForConditionalGeneration, seed: int) -> dict[str, np.ndarray]:
+    """Inputs of both parts for one utterance, and the logits that the checkpoint gives."""
+    config, decoder = model.config, model.model.decoder
+    random = torch.Generator().manual_seed(seed)
+    frames = 2 * config.max_source_positions
+    features = torch.randn(1, config.num_mel_bins, frames, generator=random)
+    ids = torch.randint(config.vocab_size, (1, LENGTH), generator=random)
+    states = model.model.encoder(features).last_hidden_state
+    arrays = {
+        "features": features.transpose(1, 2),
+        "states": states,
+        "embeds": decoder.embed_tokens(ids) + decoder.embed_positions.weight[:LENGTH],
+        "logits": model.proj_out(decoder(ids, encoder_hidden_states=states).last_hidden_state),
+    }
+    return {name: array.contiguous().numpy() for name, array in arrays.items()}
+
+
+class Decoder:
+    """A stateful decoder and its projections, run the way a session runs them."""
+
+    def __init__(self, graph: ov.Model | Path, cross: ov.Model | Path) -> None:
+        self.project = compile_model(cross)
+        self.request = compile_model(graph).create_infer_request()
+
+    def start(self, states: np.ndarray) -> None:
+        for port, array in self.project(states).to_dict().items():
+            self.request.set_tensor(port.get_any_name(), ov.Tensor(array))
+        self.request.reset_state()
+
+    def step(self, embeds: np.ndarray) -> np.ndarray:
+        self.request.set_tensor("inputs_embeds", ov.Tensor(np.ascontiguousarray(embeds)))
+        self.request.infer()
+        return self.request.get_tensor("logits").data.copy()
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum()))
+
+
+@pytest.fixture(scope="module")
+def model() -> WhisperForConditionalGeneration:
+    return random_whisper()
+
+
+@pytest.fixture(scope="module")
+def sample(model: WhisperForConditionalGeneration) -> dict[str, np.ndarray]:
+    return make_sample(model, seed=100)
+
+
+@pytest.fixture(scope="module")
+def inputs(model: WhisperForConditionalGeneration, tmp_path_factory) -> Path:
+    """A folder with a checkpoint, its manifest, and calibration sets of six samples."""
+    folder = tmp_path_factory.mktemp("inputs")
+    model.save_pretrained(folder / "checkpoint")
+    source = str(folder / "checkpoint")
+    manifest = {"source": source, "revision": None, "commit": None, "files": []}
+    write_json(folder / "checkpoint.json", manifest)
+    write_sets(folder / "sets", [make_sample(model, seed) for seed in range(6)])
+    return folder
+
+
+def write_sets(folder: Path, samples: list[dict[str, np.ndarray]]) -> None:
+    """Calibration sets of both parts, as the stage before writes them."""
+    encoder, decoder = [], []
+    for index, arrays in enumerate(samples):
+        encoder.append(write_array(folder / "encoder", f"e_{index:04d}.npy", arrays["features"]))
+        name = f"sample_{index:04d}"
+        embeds = write_array(folder / "decoder", f"{name}/embeds.npy", arrays["embeds"])
+        states = write_array(folder / "decoder", f"{name}/states.npy", arrays["states"])
+        decoder.append({"decoder_hidden_states": embeds, "encoder_hidden_states": states})
+    write_json(folder / "encoder" / "manifest.json", {"part": "encoder", "samples": encoder})
+    write_json(folder / "decoder" / "manifest.json", {"part": "decoder", "samples": decoder})
+
+
+def write_array(folder: Path, file: str, array: np.ndarray) -> dict[str, str]:
+    save_npy(folder / file, array)
+    return {"file": file, "sha256": sha256_of(folder / file)}
+
+
+def export_parts(inputs: Path, out: Path) -> None:
+    for part in PARTS:
+        words = ["--part", part, "--checkpoint", f"{inputs}/checkpoint.json"]
+        openvino_export.main([*words, "--out", f"{out}/graphs/{part}.xml"])
+
+
+def quantise_parts(inputs: Path, out: Path) -> None:
+    for part in PARTS:
+        openvino_quantise.main(quantise_arguments(part, out / "graphs", inputs / "sets", out))
+
+
+def quantise_arguments(part: str, graphs: Path, sets: Path, out: Path) -> list[str]:
+    names = {"--graph": f"{graphs}/{part}.xml", "--calibration": f"{sets}/{part}/manifest.json"}
+    names |= {"--part": part, "--out": f"{out}/parts/{part}.xml"}
+    return [word for pair in names.items() for word in pair]
+
+
+@pytest.fixture(scope="module")
+def elsewhere(inputs: Path, tmp_path_factory) -> Iterator[tuple[Path, subprocess.Popen]]:
+    """The folder in which a second process makes everything, and that process."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    code = "import sys; from pathlib import Path; import test_compilation_openvino as t;"
+    code += " here, out = map(Path, sys.argv[1:]); t.export_parts(here, out); t.quantise_parts(here, out)"
+    changes = {"PYTHONHASHSEED": "1", "OMP_NUM_THREADS": "1"}
+    changes["PYTHONPATH"] = f"{ROOT}:{ROOT}/tests"
+    command = [sys.executable, "-c", code, str(inputs), str(folder)]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, env=os.environ | changes, stdout=log, stderr=log)
+        yield folder, process
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def graphs(inputs: Path, elsewhere, tmp_path_factory) -> Path:
+    """Folder of the float graphs exported in this process, while the other one works."""
+    folder = tmp_path_factory.mktemp("built")
+    export_parts(inputs, folder)
+    return folder / "graphs"
+
+
+@pytest.fixture(scope="module")
+def parts(inputs: Path, graphs: Path) -> Path:
+    """Folder of the int8 parts made in this process."""
+    quantise_parts(inputs, graphs.parent)
+    return graphs.parent / "parts"
+
+
+@pytest.fixture(scope="module")
+def decoder(graphs: Path) -> Decoder:
+    graph = make_stateful(ov.Core().read_model(graphs / "decoder.xml"))
+    return Decoder(graph, graphs / "decoder_cross.xml")
+
+
+def test_encoder_graph_equals_the_checkpoint(graphs, sample) -> None:
+    result = compile_model(graphs / "encoder.xml")({"input_features": sample["features"]})
+    np.testing.assert_allclose(result["encoder_hidden_states"], sample["states"], atol=2e-5)
+
+
+def test_decoder_graph_equals_the_checkpoint(graphs, model, sample) -> None:
+    cross = compile_model(graphs / "decoder_cross.xml")(sample["states"]).to_dict()
+    heads, layers = model.config.decoder_attention_heads, model.config.decoder_layers
+    shape = (1, heads, 0, model.config.d_model // heads)
+    past = [f"past_{half}_{layer}" for half in ("key", "value") for layer in range(layers)]
+    feed = dict.fromkeys(past, np.zeros(shape, np.float32))
+    feed |= {port.get_any_name(): array for port, array in cross.items()}
+    result = compile_model(graphs / "decoder.xml")({"inputs_embeds": sample["embeds"], **feed})
+    np.testing.assert_allclose(result["logits"], sample["logits"], atol=2e-5)
+    present = {port.get_any_name() for port in result} - {"logits"}
+    assert present == {name.replace("past", "present") for name in past}
+    assert result["present_value_1"].shape == (1, heads, LENGTH, shape[-1])
+
+
+@pytest.mark.parametrize("chunks", [[1] * LENGTH, [5, LENGTH - 5], [4] + [1] * (LENGTH - 4)])
+def test_stateful_decoder_equals_the_checkpoint(decoder, sample, chunks) -> None:
+    decoder.start(sample["states"])
+    pieces = np.split(sample["embeds"], np.cumsum(chunks)[:-1], axis=1)
+    logits = np.concatenate([decoder.step(piece) for piece in pieces], axis=1)
+    np.testing.assert_allclose(logits, sample["logits"], atol=2e-5)
+
+
+@pytest.mark.parametrize("cached", [0, 1, 7])
+def test_trimmed_states_continue_from_there(decoder, sample, cached) -> None:
+    decoder.start(sample["states"])
+    decoder.step(sample["embeds"][:, :9])
+    trim_states(decoder.request, cached)
+    logits = decoder.step(sample["embeds"][:, cached:])
+    np.testing.assert_allclose(logits, sample["logits"][:, cached:], atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_mel_bins": 128, "vocab_size": 131, "decoder_layers": 1},
+        {"encoder_layers": 1, "decoder_layers": 3, "d_model": 48, "activation_function": "relu"},
+    ],
+)
+def test_other_checkpoints(changes) -> None:
+    model = random_whisper(**changes)
+    sample = make_sample(model, seed=0)
+    states = compile_model(encoder_graph(model))(sample["features"])[0]
+    np.testing.assert_allclose(states, sample["states"], atol=2e-5)
+    decoder = Decoder(make_stateful(decoder_graph(model)), decoder_cross_graph(model))
+    decoder.start(sample["states"])
+    np.testing.assert_allclose(decoder.step(sample["embeds"]), sample["logits"], atol=2e-5)
+
+
+def test_int8_parts_are_close_to_the_checkpoint(parts, sample) -> None:
+    states = compile_model(parts / "encoder.xml")(sample["features"])["encoder_hidden_states"]
+    assert cosine(states, sample["states"]) > 0.98
+    decoder = Decoder(parts / "decoder.xml", parts / "decoder_cross.xml")
+    decoder.start(sample["states"])
+    assert cosine(decoder.step(sample["embeds"]), sample["logits"]) > 0.98
+    decoder.start(sample["states"])
+    steps = [decoder.step(sample["embeds"][:, i : i + 1]) for i in range(LENGTH)]
+    assert cosine(np.concatenate(steps, axis=1), sample["logits"]) > 0.98
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("encoder", [(50, 64)]), ("decoder", []), ("decoder_cross", [])]
+)
+def test_every_weight_is_stored_as_int8(graphs, parts, name, kept) -> None:
+    """`kept`: the encoder's position table, which is added, not multiplied."""
+    weights = [*matrices(parts / f"{name}.xml", "i8"), *kept]
+    assert matrices(parts / f"{name}.xml", "f32") == kept
+    assert sorted(weights) == sorted(matrices(graphs / f"{name}.xml", "f32"))
+
+
+def matrices(path: Path, kind: str) -> list[tuple[int, ...]]:
+    """Shapes, without axes of size 1, of a graph's constants of one type that are no vectors."""
+    constants = ElementTree.parse(path).iterfind("layers/layer[@type='Const']/data")
+    sizes = [
+        item.get("shape", "").split(",") for item in constants if item.get("element_type") == kind
+    ]
+    shapes = [
+        tuple(int(size) for size in shape if size.strip() not in ("", "1")) for shape in sizes
+    ]
+    return [shape for shape in shapes if len(shape) > 1]
+
+
+def test_record_lists_the_files(parts) -> None:
+    record = read_json(parts / "decoder.json")
+    names = ["decoder.xml", "decoder.bin", "decoder_cross.xml", "decoder_cross.bin"]
+    assert [file["path"] for file in record["files"]] == names
+    for file in record["files"]:
+        path = parts / file["path"]
+        assert (path.stat().st_size, sha256_of(path)) == (file["bytes"], file["sha256"])
+    assert (record["part"], record["target"], record["samples"]) == ("decoder", "cpu", 6)
+    assert set(record["compiler"]) == {"openvino", "nncf"}
+
+
+def test_another_process_writes_the_same_bytes(parts, elsewhere) -> None:
+    here, (there, process) = parts.parent, elsewhere
+    assert process.wait() == 0, (there / "log").read_text()
+    files = sorted(path.relative_to(here) for path in here.rglob("*.*"))
+    assert len(files) == 14
+    assert [file for file in files if sha256_of(here / file) != sha256_of(there / file)] == []
+
+
+def test_names_of_layers_hold_the_module_path(parts) -> None:
+    assert 'name="__module.encoder.layers.1.fc1/' in (parts / "encoder.xml").read_text()
+    assert (
+        'name="__module.decoder.layers.0.encoder_attn.q_proj/'
+        in (parts / "decoder.xml").read_text()
+    )
+
+
+def corrupt(path: Path, array: np.ndarray) -> None:
+    path.write_bytes(path.read_bytes()[:-4] + b"\0\0\0\1")
+
+
+def remove(path: Path, array: np.ndarray) -> None:
+    path.unlink()
+
+
+def cut(path: Path, array: np.ndarray) -> None:
+    save_npy(path, array[:, :, :-1])
+
+
+def widen(path: Path, array: np.ndarray) -> None:
+    save_npy(path, array.astype(np.float64))
+
+
+def spoil(path: Path, array: np.ndarray) -> None:
+    array[0, 0, 0] = np.nan
+    save_npy(path, array)
+
+
+@pytest.mark.parametrize(
+    ("damage", "listed", "words"),
+    [
+        (corrupt, False, "sha256"),
+        (remove, False, "missing"),
+        (cut, True, "shape"),
+        (widen, True, "float64"),
+        (spoil, True, "finite"),
+    ],
+)
+@pytest.mark.parametrize("part", PARTS)
+def test_bad_sample_is_named_and_nothing_is_written(
+    graphs, model, tmp_path, part, damage, listed, words
+):
+    write_sets(tmp_path / "sets", [make_sample(model, seed) for seed in range(2)])
+    manifest = tmp_path / "sets" / part / "manifest.json"
+    content = read_json(manifest)
+    entry = content["samples"][1]
+    entry = entry["encoder_hidden_states"] if part == "decoder" else entry
+    bad = manifest.parent / entry["file"]
+    damage(bad, np.load(bad))
+    if listed:
+        entry["sha256"] = sha256_of(bad)
+        write_json(manifest, content)
+    with pytest.raises(UserError) as error:
+        openvino_quantise.main(quantise_arguments(part, graphs, tmp_path / "sets", tmp_path))
+    assert str(bad) in str(error.value)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.rglob("*.xml")) + list(tmp_path.rglob("*.bin"))
+
+
+def test_sets_of_the_other_part_and_absent_files_are_refused(graphs, inputs, tmp_path) -> None:
+    arguments = quantise_arguments("encoder", graphs, inputs / "sets", tmp_path)
+    swapped = [word.replace("/encoder/manifest", "/decoder/manifest") for word in arguments]
+    with pytest.raises(UserError, match="of the decoder, not of the encoder"):
+        openvino_quantise.main(swapped)
+    absent = quantise_arguments("encoder", tmp_path, inputs / "sets", tmp_path)
+    with pytest.raises(UserError, match="export the float graph"):
+        openvino_quantise.main(absent)
+    with pytest.raises(UserError, match=r"smooth-quant-alpha is 1\.5"):
+        openvino_quantise.main([*arguments, "--smooth-quant-alpha", "1.5"])
+
+
+def test_failed_write_leaves_nothing(graphs, tmp_path, monkeypatch) -> None:
+    def full_disk(graph: ov.Model, xml: Path, weights: Path) -> None:
+        Path(weights).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ov, "serialize", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        save_model(ov.Core().read_model(graphs / "encoder.xml"), tmp_path / "encoder.xml")
+    assert list(tmp_path.iterdir()) == []

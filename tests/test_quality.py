@@ -1,0 +1,94 @@
+"""What the calibration clips are matters: silence in their place ruins the compiled model."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from calibration import decoder, encoder
+from common.files import read_json, read_jsonl, sha256_of, write_jsonl
+from compilation import hand_off, openvino_quantise
+from evaluation.evaluate import evaluate
+
+TASKS = ["transcribe", "translate"]
+DRAW = {"seed": 0, "mix": {"transcribe": 0.8, "translate": 0.2}, "max_new_tokens": 444}
+
+
+def compile_with(folder: Path, demo: Path, clips: list[Path]) -> Path:
+    """Calibrate, quantise and assemble the demo's model with these clips; the hand-off manifest."""
+    checkpoint = demo / "data/checkpoints/whisper-micro.json"
+    features = folder / "encoder/manifest.json"
+    encoder.calibrate_encoder(checkpoint, clips, features)
+    sequences = folder / "decoder/manifest.json"
+    decoder.calibrate_decoder(checkpoint, clips, features, {**DRAW, "tasks": TASKS}, sequences)
+    records = []
+    for part, manifest in (("encoder", features), ("decoder", sequences)):
+        graph = demo / f"compilation/graphs/whisper-micro/cpu/{part}.xml"
+        out = folder / f"parts/{part}.xml"
+        files = ["--graph", str(graph), "--calibration", str(manifest), "--out", str(out)]
+        openvino_quantise.main(["--part", part, *files])
+        records.append(out.with_suffix(".json"))
+    compiled = folder / "compiled/manifest.json"
+    hand_off.assemble("whisper-micro", "cpu", checkpoint, records, compiled)
+    return compiled
+
+
+def few_clips(demo: Path, folder: Path, count: int) -> list[Path]:
+    """Manifests of the first evaluation clips of each language."""
+    folder.mkdir()
+    manifests = []
+    for manifest in sorted((demo / "data/audio_files/evaluation").glob("*.jsonl")):
+        lines = read_jsonl(manifest)[:count]
+        for line in lines:
+            shutil.copy2(manifest.parent / line["file"], folder)
+        write_jsonl(folder / manifest.name, lines)
+        manifests.append(folder / manifest.name)
+    return manifests
+
+
+def silent_clips(demo: Path, folder: Path) -> list[Path]:
+    """The calibration clips' manifests, with digital silence of the same length as their audio."""
+    folder.mkdir()
+    manifests = []
+    for manifest in sorted((demo / "data/audio_files/calibration").glob("*.jsonl"))[:4]:
+        lines = read_jsonl(manifest)[:2]
+        for line in lines:
+            path = folder / line["file"]
+            soundfile.write(path, np.zeros(int(line["seconds"] * 16_000)), 16_000, "PCM_16")
+            line["sha256"] = sha256_of(path)
+        write_jsonl(folder / manifest.name, lines)
+        manifests.append(folder / manifest.name)
+    return manifests
+
+
+def rates(quality: dict[str, Any], pairing: str) -> dict[str, float]:
+    """Error rate by task."""
+    return {task: quality["pairings"][pairing][task]["rate"] for task in TASKS}
+
+
+@pytest.fixture(scope="module")
+def ruined(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The hand-off manifest of a model calibrated on silence, and its quality."""
+    folder = tmp_path_factory.mktemp("silence")
+    compiled = compile_with(folder, demo, silent_clips(demo, folder / "clips"))
+    clips = few_clips(demo, folder / "evaluation", 1)
+    checkpoint = demo / "data/checkpoints/whisper-micro.json"
+    return compiled, evaluate(checkpoint, compiled, clips, folder / "encoder/manifest.json", TASKS)
+
+
+def test_silence_changes_the_compiled_parts(demo: Path, ruined: tuple) -> None:
+    whole = read_json(demo / "compiled/whisper-micro/cpu/manifest.json")["parts"]
+    silent = read_json(ruined[0])["parts"]
+    for part in ("encoder", "decoder"):
+        hashes = [{file["sha256"] for file in parts[part]["files"]} for parts in (whole, silent)]
+        assert not hashes[0] & hashes[1]
+
+
+def test_silence_ruins_the_error_rate(ruined: tuple) -> None:
+    quality = ruined[1]
+    before, after = rates(quality, "float+float"), rates(quality, "compiled+compiled")
+    for task in TASKS:
+        assert after[task] > before[task] + 0.3, (task, before, after)

@@ -1,0 +1,31 @@
+"""Which targets are built, and the sentence that says why."""
+
+import stat
+from pathlib import Path
+
+from compilation.targets import compiler_version, resolve
+
+
+def interpreter(path: Path, answer: str, status: int = 0) -> str:
+    """A stand-in for an interpreter that answers every question alike."""
+    path.write_text(f"#!/bin/sh\necho '{answer}'\nexit {status}\n", encoding="utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def test_a_list_is_taken_as_it_is() -> None:
+    targets, reason = resolve(["cpu"], "python")
+    assert targets == ["cpu"] and "listed in compilation.targets" in reason
+
+
+def test_auto_names_the_interpreter_without_the_compiler() -> None:
+    targets, reason = resolve("auto", "python")
+    assert targets == ["cpu"] and "`python` has no qbcompiler" in reason
+
+
+def test_another_interpreter_is_asked_for_the_compiler(tmp_path: Path) -> None:
+    has = interpreter(tmp_path / "has", "1.2.0")
+    assert compiler_version(has) == "1.2.0"
+    assert f"`{has}` has qbcompiler 1.2.0" in resolve("auto", has)[1]
+    assert compiler_version(interpreter(tmp_path / "lacks", "", status=1)) is None
+    assert compiler_version(str(tmp_path / "missing")) is None
