@@ -24,7 +24,8 @@ def resolved() -> list[str]:
     export = subprocess.run(
         ["uv", "export", *options], check=True, capture_output=True, text=True
     ).stdout
-    return sorted(line.strip() for line in export.splitlines() if "==" in line)
+    pins = (line.strip() for line in export.splitlines() if "==" in line)
+    return sorted(pin for pin in pins if "'never'" not in pin)  # markers that exclude a package
 
 
 def main() -> None:
