@@ -21,15 +21,15 @@ rule export_encoder:
             "data/whisper.py",
         ],
     output:
-        "compilation/graphs/{model}/cpu/encoder.xml",
-        "compilation/graphs/{model}/cpu/encoder.bin",
+        graph="compilation/graphs/{model}/cpu/encoder.xml",
+        weights="compilation/graphs/{model}/cpu/encoder.bin",
     log:
         "logs/export_encoder/{model}.log",
     params:
         packages=versions("openvino", "torch", "transformers"),
     shell:
         "python -m compilation.openvino_export --part encoder --checkpoint {input.checkpoint:q}"
-        " --out {output[0]:q} 2> {log:q}"
+        " --out {output.graph:q} 2> {log:q}"
 
 
 rule export_decoder:
@@ -46,17 +46,19 @@ rule export_decoder:
             "data/whisper.py",
         ],
     output:
-        "compilation/graphs/{model}/cpu/decoder.xml",
-        "compilation/graphs/{model}/cpu/decoder.bin",
-        "compilation/graphs/{model}/cpu/decoder_cross.xml",
-        "compilation/graphs/{model}/cpu/decoder_cross.bin",
+        graph="compilation/graphs/{model}/cpu/decoder.xml",
+        weights="compilation/graphs/{model}/cpu/decoder.bin",
+        cross=[
+            "compilation/graphs/{model}/cpu/decoder_cross.xml",
+            "compilation/graphs/{model}/cpu/decoder_cross.bin",
+        ],
     log:
         "logs/export_decoder/{model}.log",
     params:
         packages=versions("openvino", "torch", "transformers"),
     shell:
         "python -m compilation.openvino_export --part decoder --checkpoint {input.checkpoint:q}"
-        " --out {output[0]:q} 2> {log:q}"
+        " --out {output.graph:q} 2> {log:q}"
 
 
 rule quantise_encoder:
