@@ -4,9 +4,10 @@ snakemake --cores 8               everything that config.yaml's `build` names
 snakemake --cores 8 calibration   up to one stage: data, calibration, compiled, evaluation
 """
 
+import os
 import sys
 import time
-from glob import glob
+from glob import escape, glob
 from importlib.metadata import version
 from pathlib import Path
 
@@ -65,12 +66,15 @@ def versions(*packages):
 
 def local_speech(language, split):
     """A language's files where the dataset is a local folder: a change re-runs."""
-    return sorted(glob(f"{config['data']['source']}/parquet-data/{language}/{split}-*.parquet"))
+    folder = escape(os.path.expanduser(config["data"]["source"]))
+    return sorted(glob(f"{folder}/parquet-data/{language}/{split}-*.parquet"))
 
 
 def local_checkpoint(model):
     """A checkpoint's files where it is a local folder: a change re-runs."""
-    return sorted(glob(f"{config['models'][model]['source']}/*"))
+    folder = escape(os.path.expanduser(config["models"][model]["source"]))
+    kinds = ("*.json", "*.safetensors", "merges.txt")
+    return sorted(path for kind in kinds for path in glob(f"{folder}/{kind}"))
 
 
 include: "data/rules.smk"
@@ -129,7 +133,10 @@ rule evaluation:
 
 onstart:
     announce()
-    hold(Path(".snakemake/run.lock"))
+    try:
+        hold(Path(".snakemake/run.lock"))
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
     print(REASON, file=sys.stderr)
 
 

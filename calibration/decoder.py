@@ -31,10 +31,12 @@ from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 from calibration import sequence, store
 from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_json
+from data import whisper
 from data.clips import Clip, interleave, understood
 from data.whisper import facts_of, load_model, load_processor
 
 INPUTS = ("decoder_hidden_states", "encoder_hidden_states")  # in the order of the vendor's list
+_AGAIN = "delete %s and run the same command again"
 
 
 def calibrate_decoder(
@@ -62,17 +64,24 @@ def calibrate_decoder(
     clips = understood(interleave(clip_manifests), generation)
     mels = {s["clip_sha256"]: s for s in read_json(features)["samples"]}
     tasks = sequence.tasks_of(generation, settings["tasks"])
-    code = store.source_of(sequence)
+    code = store.source_of(sequence, whisper, sys.modules[__name__])
+    out.unlink(missing_ok=True)  # it would not describe the files while they are being replaced
     clips_store = out.parent / ".clips"
     keys, samples = [], []
     for index, clip in enumerate(tqdm(clips, desc="decoder inputs", unit="clip")):
         task = sequence.draw_task(clip, settings["seed"], settings["mix"], tasks)
+        prompt = sequence.prompt_of(clip["whisper_language"], task, generation)
+        if clip["sha256"] not in mels:
+            raise UserError(f"{features} was not made from {clip['path']}; {_AGAIN % features}")
         mel = mels[clip["sha256"]]
-        key = store.key_of(facts, code, mel["sha256"], task, settings["max_new_tokens"])
+        key = store.key_of(facts, code, mel["sha256"], prompt, settings["max_new_tokens"])
         record = store.load(clips_store, key)
         if record is None:
             mel_path = features.parent / mel["file"]
-            arrays, ids = _decoder_inputs(model, clip, mel_path, mel["sha256"], task, settings)
+            if not mel_path.is_file() or sha256_of(mel_path) != mel["sha256"]:
+                raise UserError(f"{mel_path} is missing or was changed; {_AGAIN % features}")
+            limit = settings["max_new_tokens"]
+            arrays, ids = _decoder_inputs(model, np.load(mel_path), prompt, limit)
             record = store.save(clips_store, key, arrays, {"task": task, "token_ids": ids})
         keys.append(key)
         samples.append(_sample(index, key, record, clip, clips_store, out.parent))
@@ -86,21 +95,13 @@ def calibrate_decoder(
 
 def _decoder_inputs(
     model: WhisperForConditionalGeneration,
-    clip: Clip,
-    mel_path: Path,
-    mel_sha256: str,
-    task: str,
-    settings: dict[str, Any],
+    mel: np.ndarray,
+    prompt: dict[str, str],
+    max_new_tokens: int,
 ) -> tuple[dict[str, np.ndarray], list[int]]:
     """Both inputs of the decoder for one clip, and the token ids behind the first."""
-    if not mel_path.is_file() or sha256_of(mel_path) != mel_sha256:
-        raise UserError(
-            f"{mel_path} is missing or was changed since its manifest was written; run"
-            f" `snakemake --forcerun calibrate_encoder` to make it again"
-        )
-    states = sequence.encode(model, np.load(mel_path))
-    prompt = sequence.prompt_of(clip["whisper_language"], task, model.generation_config)
-    ids = sequence.greedy_tokens(model, states, prompt, settings["max_new_tokens"])
+    states = sequence.encode(model, mel)
+    ids = sequence.greedy_tokens(model, states, prompt, max_new_tokens)
     return dict(zip(INPUTS, (sequence.embed(model, ids), states), strict=True)), ids
 
 

@@ -22,6 +22,7 @@ from transformers import GenerationConfig
 from calibration import features, store
 from common.cli import run
 from common.files import write_json, write_text
+from data import audio
 from data import clips as clips_module
 from data.cache import local_folder
 from data.clips import interleave, read_audio, understood
@@ -36,7 +37,8 @@ def calibrate_encoder(checkpoint: Path, clip_manifests: list[Path], out: Path) -
     """
     folder, clips_store = out.parent, out.parent / ".clips"
     facts = facts_of(checkpoint)
-    code = store.source_of(features, clips_module)
+    code = store.source_of(features, clips_module, audio, sys.modules[__name__])
+    out.unlink(missing_ok=True)  # it would not describe the files while they are being replaced
     generation = GenerationConfig.from_pretrained(local_folder(checkpoint))
     clips = understood(interleave(clip_manifests), generation)
     keys = [store.key_of(facts, code, clip["sha256"]) for clip in clips]

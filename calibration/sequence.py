@@ -82,8 +82,10 @@ def greedy_tokens(
         force_unique_generate_call=True,
         **prompt,
     )[0].tolist()
-    end = generation.eos_token_id
-    return ids[: ids.index(end)] if end in ids else ids
+    ends = generation.eos_token_id
+    ends = ends if isinstance(ends, list) else [ends]  # a checkpoint may have several
+    length = next((place for place, token in enumerate(ids) if token in ends), len(ids))
+    return ids[:length]
 
 
 def embed(model: WhisperForConditionalGeneration, token_ids: list[int]) -> np.ndarray:

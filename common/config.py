@@ -60,6 +60,13 @@ def _cross_checks(config: dict[str, Any], languages: Iterable[str]) -> Iterator[
                     f"{key} holds `{name}`, no FLEURS code of a language that Whisper knows"
                     f"{nearest(name, known)}; allowed: the {len(known)} of data/languages.py"
                 )
+    for name in config["build"]:
+        able = catalogue.get(name, {}).get("languages", config["data"]["languages"])
+        if not set(able) & set(config["data"]["languages"]):
+            yield (
+                f"data.languages has none of the languages that `{name}` can do"
+                f" (models.{name}.languages: {', '.join(able)}); add one, or take it out of build"
+            )
     mix = config["calibration"]["decoder"]["mix"]
     total = sum(mix.values())
     if not math.isclose(total, 1):
@@ -96,6 +103,8 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         case "uniqueItems":
             twice = next(item for item in value if value.count(item) > 1)
             return f"{key} names `{twice}` twice"
+        case "contains":
+            return f"{key} is {_show(value)}, and must contain `{rule['const']}`"
         case "pattern":
             return f"{key} has the name {_show(value)}; allowed: letters, digits and . - _"
     return f"{key}: {error.message}"

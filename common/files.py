@@ -1,5 +1,6 @@
 """Files that are whole or absent: written under a temporary name, then renamed."""
 
+import glob
 import hashlib
 import json
 import os
@@ -26,12 +27,15 @@ def sha256_of(path: Path) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure.
 
-    The temporary name keeps the suffix, because some writers choose the format by it, and is always
-    the same, so that a killed run leaves nothing that the next one does not overwrite. The data is
-    flushed to disk before the rename: a power cut leaves the old file or the new one, whole.
+    The temporary name keeps the suffix, because some writers choose the format by it, and has the
+    process id, so that the orphan of a killed run cannot rename what this process is writing; what
+    a killed process left is removed. The data is flushed to disk before the rename: a power cut
+    leaves the old file or the new one, whole.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    for stray in path.parent.glob(f".{glob.escape(path.stem)}.part*{path.suffix}"):
+        stray.unlink(missing_ok=True)
+    temporary = path.with_name(f".{path.stem}.part{os.getpid()}{path.suffix}")
     try:
         yield temporary
         with temporary.open("rb") as file:
@@ -64,7 +68,7 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSON-lines file, in order."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
 def save_npy(path: Path, array: np.ndarray) -> None:

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save_file
-from transformers import GenerationConfig
 
 from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_json
@@ -75,8 +74,8 @@ def assemble(model: str, target: str, checkpoint: Path, parts: list[Path], out: 
 
 def _copy_checkpoint_files(checkpoint: Path, folder: Path) -> None:
     """Configuration, processor and the two embedding tables, as float32, of the checkpoint."""
-    shutil.copyfile(local_folder(checkpoint) / "config.json", folder / "config.json")
-    GenerationConfig.from_pretrained(local_folder(checkpoint)).save_pretrained(folder)
+    for name in ("config.json", "generation_config.json"):
+        shutil.copyfile(local_folder(checkpoint) / name, folder / name)
     load_processor(checkpoint).save_pretrained(folder)
     weights = load_model(checkpoint).state_dict()
     tables = {name: weights[name].contiguous() for name in TABLES}

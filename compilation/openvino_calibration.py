@@ -41,9 +41,9 @@ def load_array(folder: Path, entry: dict[str, str], shape: ov.PartialShape) -> n
         UserError: the file is missing, is not the one that was listed, or holds something else.
     """
     path = folder / entry["file"]
-    again = f"delete it and make the calibration set in {folder} again"
+    again = f"delete {folder}/manifest.json and run the same command again"
     if not path.is_file():
-        raise UserError(f"{path} is missing; make the calibration set in {folder} again")
+        raise UserError(f"{path} is missing; {again}")
     if sha256_of(path) != entry["sha256"]:
         raise UserError(f"{path} is not the file that the manifest lists (other sha256); {again}")
     array = np.load(path, allow_pickle=False)

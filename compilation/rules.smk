@@ -142,6 +142,8 @@ rule assemble_hand_off:
         "compiled/{model}/{target}/manifest.json",
     log:
         "logs/assemble_hand_off/{model}_{target}.log",
+    params:
+        packages=versions("safetensors", "transformers"),
     shell:
         "python -m compilation.hand_off --model {wildcards.model:q} --target {wildcards.target:q}"
         " --checkpoint {input.checkpoint:q} --parts {input.parts:q} --out {output:q} 2> {log:q}"

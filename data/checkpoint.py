@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_json
 from data.cache import Repo, is_offline, is_whole, snapshot
@@ -60,6 +62,7 @@ def whisper_files(where: str, names: Sequence[str], have: Callable[[str], Path])
             f"{where} is not a Whisper checkpoint: its config.json says model_type {kind!r}"
         )
     require("generation_config.json", what="language and task tokens")
+    _check_generation(_read_json(have("generation_config.json"), where), where)
     require("tokenizer.json", "vocab.json", what="tokenizer")
     require("preprocessor_config.json", "processor_config.json", what="feature extractor")
     require(WEIGHTS, INDEX, what="safetensors weights")
@@ -69,6 +72,28 @@ def whisper_files(where: str, names: Sequence[str], have: Callable[[str], Path])
         for shard in weights:
             require(shard, what=f"shard that {INDEX} lists")
     return [*(name for name in SMALL_FILES if name in names), *weights]
+
+
+def _check_generation(generation: dict[str, Any], where: str) -> None:
+    """Refuse a generation configuration of before 2023: it does not say which prompt is right."""
+    needed = ["is_multilingual", "no_timestamps_token_id"]
+    if generation.get("is_multilingual"):
+        needed += ["lang_to_id", "task_to_id"]
+    for key in needed:
+        if key not in generation:
+            raise UserError(
+                f"generation_config.json of {where} has no {key}: replace it by that of the OpenAI"
+                " checkpoint that the model was trained from"
+            )
+
+
+def _check_weights(path: Path, where: str) -> None:
+    """Refuse a weight file that is cut off or is none: its header does not fit its size."""
+    try:
+        with safe_open(path, framework="np"):
+            pass
+    except SafetensorError as error:
+        raise UserError(f"{path.name} of {where} is damaged ({error}): get it again") from error
 
 
 def _read_json(path: Path, where: str) -> dict[str, Any]:
@@ -120,6 +145,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", required=True, type=Path)
     given = parser.parse_args(argv)
     commit, folder, names = checkpoint_files(given.source, given.revision)
+    for name in names:
+        if name.endswith(".safetensors"):
+            _check_weights(folder / name, given.source)
     files = [
         {
             "path": name,

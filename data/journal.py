@@ -55,7 +55,7 @@ class Journal:
 def _whole_lines(path: Path) -> list[Any]:
     """The lines of a journal up to the first that was not written to its end."""
     lines = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+    for text in path.read_text(encoding="utf-8").split("\n") if path.is_file() else []:
         try:
             lines.append(json.loads(text))
         except json.JSONDecodeError:

@@ -100,7 +100,7 @@ def note_metadata(recordings: Sequence[Recording], journal: Journal) -> None:
 
 def remove_stale(out: Path, language: str, keep: set[str]) -> None:
     """Remove clips of this language that an earlier, different choice or a kill has left."""
-    clip = re.compile(rf"\.?{re.escape(language)}_\d{{4,}}(\.part)?\.wav")
+    clip = re.compile(rf"\.?{re.escape(language)}_\d{{4,}}(\.part\d*)?\.wav")
     for path in sorted(out.parent.iterdir()):
         if clip.fullmatch(path.name) and path.name not in keep:
             path.unlink()

@@ -86,6 +86,7 @@ rule prepare_audio:
     log:
         "logs/prepare_audio/{use}_{language}.log",
     params:
+        packages=versions("librosa", "numpy", "pyarrow", "soundfile"),
         flags=lambda wildcards: [
             "--samples",
             config[STAGES[wildcards.use]]["samples_per_language"],

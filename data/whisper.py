@@ -8,6 +8,7 @@ import torch
 import transformers
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
+from common.cli import UserError
 from common.files import read_json
 from data.cache import local_folder
 
@@ -31,9 +32,21 @@ def load_processor(manifest: Path) -> WhisperProcessor:
 
 
 def load_model(manifest: Path) -> WhisperForConditionalGeneration:
-    """The checkpoint in float32, its weights frozen, ready for inference; needs no network."""
+    """The checkpoint in float32, its weights frozen, ready for inference; needs no network.
+
+    Raises:
+        UserError: A tensor that the model needs is not in the files.
+    """
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     folder = local_folder(manifest)
-    model = WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    model, loading = WhisperForConditionalGeneration.from_pretrained(
+        folder, dtype=torch.float32, output_loading_info=True
+    )
+    # The library fills what it does not find with random numbers.
+    if absent := sorted([*loading["missing_keys"], *map(str, loading["mismatched_keys"])]):
+        raise UserError(
+            f"the weights in {folder} lack {absent[0]} ({len(absent)} in all) or have it in another"
+            " shape; get the checkpoint again, whole"
+        )
     return model.eval().requires_grad_(False)

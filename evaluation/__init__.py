@@ -1,1 +1,1 @@
-"""Stage 4: does the compiled model still hear, and how fast."""
+"""Stage 4: does the compiled model still hear."""

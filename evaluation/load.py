@@ -27,7 +27,7 @@ def sessions_of(folder: Path) -> tuple[EncoderSession, DecoderSession]:
     if not manifest.is_file():
         raise UserError(
             f"{folder} is no hand-off folder (it has no manifest.json); give one such as"
-            " compiled/whisper-small/cpu, made by `snakemake compiled`"
+            " compiled/whisper-small/cpu, made by `snakemake --cores all compiled`"
         )
     model = read_json(manifest)["model"]
     encoder = OpenVinoEncoder(folder / f"{model}_encoder.xml")
@@ -43,9 +43,13 @@ def with_sessions(
     """The Whisper of a hand-off folder with any two sessions as its parts."""
     transformers.utils.logging.set_verbosity_error()
     tables = load_file(folder / "model.safetensors")
+    config = WhisperConfig.from_pretrained(folder)
+    generation = GenerationConfig.from_pretrained(folder)
+    # Without a limit of its own, the library would stop after 20 tokens.
+    generation.max_length = generation.max_length or config.max_target_positions
     return CompiledWhisper(
-        WhisperConfig.from_pretrained(folder),
-        GenerationConfig.from_pretrained(folder),
+        config,
+        generation,
         tables["model.decoder.embed_tokens.weight"],
         tables["model.decoder.embed_positions.weight"],
         encoder,

@@ -37,6 +37,7 @@ rule evaluate:
         "logs/evaluate/{model}_{target}.tsv"
     threads: workflow.cores
     params:
+        packages=versions("jiwer", "numpy", "openvino", "torch", "transformers"),
         flags=lambda wildcards: ["--tasks", *tasks(wildcards.model)],
     shell:
         "python -m evaluation.evaluate --checkpoint {input.checkpoint:q}"

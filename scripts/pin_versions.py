@@ -30,9 +30,14 @@ def resolved() -> list[str]:
 
 def main() -> None:
     """Empty the block, resolve anew, write the block."""
-    text = BLOCK.sub("constraint-dependencies = [\n]\n", PYPROJECT.read_text(encoding="utf-8"))
+    before = PYPROJECT.read_text(encoding="utf-8")
+    text = BLOCK.sub("constraint-dependencies = [\n]\n", before)
     PYPROJECT.write_text(text, encoding="utf-8")
-    pins = resolved()
+    try:
+        pins = resolved()
+    except subprocess.CalledProcessError:
+        PYPROJECT.write_text(before, encoding="utf-8")
+        raise
     lines = "".join(f"    {pin!r},\n" if '"' in pin else f'    "{pin}",\n' for pin in pins)
     text = BLOCK.sub(lambda _: f"constraint-dependencies = [\n{lines}]\n", text)
     PYPROJECT.write_text(text, encoding="utf-8")

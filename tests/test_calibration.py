@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 from transformers.modeling_outputs import BaseModelOutput
 
 from calibration import decoder, encoder, features, sequence
 from common.cli import UserError
-from common.files import read_json, sha256_of
+from common.files import read_json, read_jsonl, sha256_of, write_jsonl
 from data.cache import local_folder
 from data.clips import interleave, read_audio
+from data.whisper import load_model
 from tests.conftest import make_checkpoint, make_clips, manifest_of
 
 SETTINGS = {
@@ -289,3 +290,40 @@ def test_the_command_line_makes_the_same_set(
     decoder.main([*common, "--features", features_manifest, *draw, *out])
     assert bulk(tmp_path) == bulk(sets)
     assert json.loads((tmp_path / "decoder" / "manifest.json").read_text())["settings"] == SETTINGS
+
+
+def test_another_prompt_is_another_sample(tmp_path: Path, checkpoint: Path) -> None:
+    """The same audio under another language is not taken from what is stored."""
+    manifest = make_clips(tmp_path / "clips", "de_de", "de", 1)
+    make_sets(tmp_path, checkpoint, [manifest])
+    manifest.write_text(
+        manifest.read_text().replace('"whisper_language": "de"', '"whisper_language": "es"')
+    )
+    _, after = make_sets(tmp_path, checkpoint, [manifest])
+    tokenizer = WhisperProcessor.from_pretrained(local_folder(checkpoint)).tokenizer
+    assert tokenizer.convert_ids_to_tokens(after["samples"][0]["token_ids"][1]) == "<|es|>"
+
+
+def test_every_end_token_of_a_list_ends_the_sequence(checkpoint: Path) -> None:
+    model = WhisperForConditionalGeneration.from_pretrained(local_folder(checkpoint)).eval()
+    states = sequence.encode(model, np.zeros((1, 3000, 80), dtype=np.float32))
+    prompt = {"language": "de", "task": "transcribe"}
+    ids = sequence.greedy_tokens(model, states, prompt, 12)
+    third = ids[6]
+    model.generation_config.eos_token_id = [model.generation_config.eos_token_id, third]
+    assert sequence.greedy_tokens(model, states, prompt, 12) == ids[: ids.index(third)]
+
+
+def test_a_checkpoint_that_lacks_a_tensor_is_refused(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "incomplete")
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.decoder.layers.0.fc1.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"lack model\.decoder\.layers\.0\.fc1\.weight"):
+        load_model(manifest_of(folder, tmp_path / "incomplete.json"))
+
+
+def test_manifests_may_hold_any_character(tmp_path: Path) -> None:
+    rows = [{"text": "a\u2028b\u0085c"}, {"text": "d"}]
+    write_jsonl(tmp_path / "rows.jsonl", rows)
+    assert read_jsonl(tmp_path / "rows.jsonl") == rows

@@ -57,8 +57,14 @@ def changed(key: str, value: object) -> dict:
         ("models/a b", {"source": "x"}, r"models has the name `a b`"),
         (
             "models/new",
-            {"source": "x", "tasks": ["sing"]},
-            r"tasks\.0 is `sing`.*transcribe, trans",
+            {"source": "x", "tasks": ["transcribe", "sing"]},
+            r"tasks\.1 is `sing`.*transcribe, trans",
+        ),
+        ("models/new", {"source": "x", "tasks": ["translate"]}, r"must contain `transcribe`"),
+        (
+            "models/whisper-small/languages",
+            ["he_il"],
+            r"none of the languages that `whisper-small`",
         ),
         ("models/new", {"source": "x", "languages": ["xx"]}, r"models\.new\.languages holds `xx`"),
         ("calibration/decoder/mix", {"transcribe": 0.8, "translate": 0.3}, r"mix adds up to 1\.1"),

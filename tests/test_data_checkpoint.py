@@ -4,8 +4,10 @@ import json
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
 from huggingface_hub import close_session, constants
+from safetensors.numpy import save_file
 
 from common.cli import UserError
 from common.files import read_json, sha256_of
@@ -29,6 +31,9 @@ def write_checkpoint(folder: Path) -> Path:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(json.dumps({"name": name}))
     (folder / "config.json").write_text(json.dumps({"model_type": "whisper"}))
+    generation = {"is_multilingual": False, "no_timestamps_token_id": 1}
+    (folder / "generation_config.json").write_text(json.dumps(generation))
+    save_file({"weight": np.zeros(2, np.float32)}, folder / "model.safetensors")
     return folder
 
 
@@ -77,7 +82,7 @@ def test_shards_that_the_index_lists(hub):
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(UserError, match=f"has no {shards[1]}"):
         have()
-    (folder / shards[1]).write_text("weights")
+    save_file({"other": np.ones(3, np.float32)}, folder / shards[1])
     names = {file["path"] for file in read_json(have())["files"]}
     assert names == TAKEN - {"model.safetensors"} | {"model.safetensors.index.json", *shards}
 
@@ -177,7 +182,10 @@ def test_from_pretrained_loads_the_folder_without_network(hub, monkeypatch):
         bos_token_id=0, eos_token_id=0, decoder_start_token_id=1, suppress_tokens=None,
         begin_suppress_tokens=None,
     )  # fmt: skip
-    WhisperForConditionalGeneration(config).save_pretrained(folder)
+    model = WhisperForConditionalGeneration(config)
+    model.generation_config.is_multilingual = False
+    model.generation_config.no_timestamps_token_id = 1
+    model.save_pretrained(folder)
     tokenizer = WhisperTokenizer(vocab={"a": 0, "b": 1}, merges=[])
     WhisperProcessor(WhisperFeatureExtractor(), tokenizer).save_pretrained(folder)
     manifest = have("owner/loadable")
@@ -189,3 +197,15 @@ def test_from_pretrained_loads_the_folder_without_network(hub, monkeypatch):
     local = local_folder(manifest)
     assert WhisperForConditionalGeneration.from_pretrained(local).config.d_model == 16
     assert WhisperProcessor.from_pretrained(local).feature_extractor.sampling_rate == 16_000
+
+
+def test_an_old_generation_configuration_and_damaged_weights_are_refused(hub):
+    folder = hub.root / "models" / NAME
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[:-1])
+    with pytest.raises(UserError, match=r"model\.safetensors of .* is damaged"):
+        have(str(folder))
+    (folder / "generation_config.json").write_text(json.dumps({"is_multilingual": True}))
+    with pytest.raises(UserError, match="has no no_timestamps_token_id"):
+        have(str(folder))
+    assert not Path("checkpoint.json").exists()
