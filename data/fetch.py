@@ -105,6 +105,12 @@ def _of_split(
     if not wanted:
         splits = sorted({name.split("-")[0] for name in names})
         raise UserError(f"{where} has no split {split!r} of {language}: it has {_some(splits)}")
+    for shard in filter(None, map(SHARD.fullmatch, wanted)):
+        if int(shard["count"]) != len(wanted):
+            raise UserError(
+                f"{where} has {len(wanted)} of {int(shard['count'])} files of {split} of"
+                f" {language}: add those that are missing"
+            )
     return wanted
 
 

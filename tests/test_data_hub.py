@@ -286,3 +286,10 @@ def test_a_local_folder_needs_no_hub_and_is_not_copied(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="local data set empty has no folder parquet-data/"):
         source(["--source", "empty", "--out", "other.json"])
     assert not Path("other.json").exists()
+
+
+def test_a_split_of_which_files_are_missing_is_refused(tmp_path):
+    folder = write_split(tmp_path / "own", "ko_kr", [row(1, 0)]).parent
+    next(folder.glob("*.parquet")).rename(folder / "validation-00000-of-00003.parquet")
+    with pytest.raises(UserError, match="has 1 of 3 files of validation of ko_kr"):
+        fetch_split(str(tmp_path / "own"), None, "ko_kr", "validation")
