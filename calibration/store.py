@@ -55,10 +55,12 @@ def save(store: Path, key: str, arrays: dict[str, np.ndarray], facts: dict[str, 
 
 def place(store: Path, key: str, name: str, destination: Path) -> None:
     """Make `destination` the stored array (a hard link, or a copy where links are not possible)."""
+    source = _array_path(store, key, name)
     destination.parent.mkdir(parents=True, exist_ok=True)
+    if destination.exists() and destination.samefile(source):
+        return  # renaming one link of a file over another would leave both
     temporary = destination.with_name(f".{destination.name}.part")
     temporary.unlink(missing_ok=True)
-    source = _array_path(store, key, name)
     try:
         os.link(source, temporary)
     except OSError:

@@ -191,6 +191,7 @@ def test_a_second_run_computes_nothing_and_a_damaged_file_alone_is_made_again(
     encoded.clear()
     make_sets(tmp_path, checkpoint, clip_manifests)
     assert encoded == []
+    assert not list(tmp_path.rglob("*.part*"))
     with (tmp_path / "encoder" / "encoder_calib_0002.npy").open("r+b") as file:
         file.seek(500)
         file.write(b"\xff")
