@@ -7,12 +7,12 @@ import torch
 from transformers import GenerationConfig, WhisperForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
-from data.clips import Clip
+from data.clips import Clip, is_multilingual
 
 
 def tasks_of(generation: GenerationConfig, allowed: list[str]) -> list[str]:
     """The tasks of `allowed` that the checkpoint has a token for; an English-only one has none."""
-    if not getattr(generation, "is_multilingual", False):
+    if not is_multilingual(generation):
         return ["transcribe"]
     return [task for task in allowed if task in generation.task_to_id]
 
@@ -39,7 +39,7 @@ def draw_task(clip: Clip, seed: int, mix: dict[str, float], tasks: list[str]) ->
 
 def prompt_of(language: str, task: str, generation: GenerationConfig) -> dict[str, str]:
     """The arguments of `generate` that make the prompt; an English-only model takes none."""
-    if not getattr(generation, "is_multilingual", False):
+    if not is_multilingual(generation):
         return {}
     return {"language": language, "task": task}
 

@@ -7,15 +7,13 @@ new order or a new language recomputes only what is not there, and a damaged fil
 
 import hashlib
 import json
-import os
-import shutil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from common.files import read_json, save_npy, sha256_of, write_json
+from common.files import link_or_copy, read_json, save_npy, sha256_of, write_json
 
 Record = dict[str, Any]  # {"files": {name: sha256}} and whatever the maker recorded
 
@@ -61,10 +59,7 @@ def place(store: Path, key: str, name: str, destination: Path) -> None:
         return  # renaming one link of a file over another would leave both
     temporary = destination.with_name(f".{destination.name}.part")
     temporary.unlink(missing_ok=True)
-    try:
-        os.link(source, temporary)
-    except OSError:
-        shutil.copyfile(source, temporary)
+    link_or_copy(source, temporary)
     temporary.replace(destination)
 
 

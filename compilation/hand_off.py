@@ -16,7 +16,6 @@ Files, in the folder of the manifest, which is replaced as a whole:
 """
 
 import argparse
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 from safetensors.torch import save_file
 
 from common.cli import UserError, run
-from common.files import read_json, sha256_of, write_json
+from common.files import link_or_copy, read_json, sha256_of, write_json
 from data.cache import local_folder
 from data.whisper import facts_of, load_model, load_processor
 
@@ -89,10 +88,7 @@ def _link_checked(source: Path, sha256: str, destination: Path) -> None:
             f"{source} is missing or is not the file that its record describes; delete the record"
             f" {source.parent}/*.json and run the same command again"
         )
-    try:
-        os.link(source, destination)
-    except OSError:
-        shutil.copyfile(source, destination)
+    link_or_copy(source, destination)
 
 
 def _swap(new: Path, folder: Path) -> None:

@@ -27,6 +27,11 @@ def interleave(manifests: list[Path]) -> list[Clip]:
     return [clip for row in zip_longest(*columns) for clip in row if clip is not None]
 
 
+def is_multilingual(generation: GenerationConfig) -> bool:
+    """Whether the prompt names a language and a task; an English-only checkpoint's does not."""
+    return getattr(generation, "is_multilingual", False)
+
+
 def understood(clips: list[Clip], generation: GenerationConfig) -> list[Clip]:
     """The clips in languages that the checkpoint can transcribe.
 
@@ -35,7 +40,7 @@ def understood(clips: list[Clip], generation: GenerationConfig) -> list[Clip]:
     Raises:
         UserError: No clip is left, or a language is unknown to the checkpoint.
     """
-    if getattr(generation, "is_multilingual", False):
+    if is_multilingual(generation):
         for clip in clips:
             if f"<|{clip['whisper_language']}|>" not in generation.lang_to_id:
                 raise UserError(

@@ -14,6 +14,7 @@ from transformers import WhisperForConditionalGeneration
 from common.cli import UserError, run
 from common.config import nearest
 from data.audio import RATE, to_mono
+from data.clips import is_multilingual
 from evaluation.load import load_compiled
 
 
@@ -67,7 +68,7 @@ def _prompt(
 ) -> dict[str, str]:
     """Language and task for `generate`; an English-only model takes neither."""
     generation = model.generation_config
-    if not getattr(generation, "is_multilingual", False):
+    if not is_multilingual(generation):
         if language not in (None, "en") or task != "transcribe":
             raise UserError("this model is English-only; it transcribes English and nothing else")
         return {}
