@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
 from calibration import sequence, store
 from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_json
+from common.progress import Progress
 from data import whisper
 from data.clips import Clip, interleave, understood
 from data.whisper import facts_of, load_model, load_processor
@@ -68,7 +68,7 @@ def calibrate_decoder(
     out.unlink(missing_ok=True)  # it would not describe the files while they are being replaced
     clips_store = out.parent / ".clips"
     keys, samples = [], []
-    for index, clip in enumerate(tqdm(clips, desc="decoder inputs", unit="clip")):
+    for index, clip in enumerate(Progress(clips, desc="decoder inputs", unit="clip")):
         task = sequence.draw_task(clip, settings["seed"], settings["mix"], tasks)
         prompt = sequence.prompt_of(clip["whisper_language"], task, generation)
         if clip["sha256"] not in mels:

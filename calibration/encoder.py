@@ -16,12 +16,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
 from transformers import GenerationConfig
 
 from calibration import features, store
 from common.cli import run
 from common.files import write_json, write_text
+from common.progress import Progress
 from data import audio
 from data import clips as clips_module
 from data.cache import local_folder
@@ -44,7 +44,7 @@ def calibrate_encoder(checkpoint: Path, clip_manifests: list[Path], out: Path) -
     keys = [store.key_of(facts, code, clip["sha256"]) for clip in clips]
     extractor = load_processor(checkpoint).feature_extractor
     samples = []
-    for index, clip in enumerate(tqdm(clips, desc="features", unit="clip")):
+    for index, clip in enumerate(Progress(clips, desc="features", unit="clip")):
         key = keys[index]
         record = store.load(clips_store, key)
         if record is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from common.cli import RUN, UserError
+from common.progress import TERMINAL
 
 _held: list[TextIO] = []  # an open file is what holds a lock
 
@@ -37,8 +38,9 @@ def hold(path: Path) -> None:
 
 
 def announce() -> None:
-    """Let the jobs that this process starts run its own interpreter, and end with it."""
+    """Let the jobs that this process starts run its interpreter, end with it, and be seen."""
     os.environ[RUN] = f"{socket.gethostname()}:{os.getpid()}"
+    os.environ[TERMINAL] = f"/proc/{os.getpid()}/fd/2"
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
@@ -47,4 +49,4 @@ def sentences(logs: Path, since: float) -> list[str]:
     fresh = [path for path in sorted(logs.rglob("*.log")) if path.stat().st_mtime >= since]
     lines = [path.read_text(encoding="utf-8", errors="replace").splitlines() for path in fresh]
     ends = [line[-1] for line in lines if line]
-    return [end for end in ends if end.startswith("error: ")]
+    return list(dict.fromkeys(end for end in ends if end.startswith("error: ")))

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 from transformers.modeling_outputs import BaseModelOutput
 
@@ -26,6 +25,7 @@ from calibration.features import encoder_input
 from calibration.sequence import prompt_of, tasks_of
 from common.cli import UserError, run
 from common.files import read_json, write_json
+from common.progress import Progress
 from data.clips import Clip, interleave, read_audio, understood
 from data.whisper import load_model
 from evaluation.load import sessions_of, with_sessions
@@ -67,7 +67,7 @@ def evaluate(
     }
     processor = WhisperProcessor.from_pretrained(compiled.parent)
     cosines, rows = [], []
-    for clip in tqdm(clips, desc="evaluation", unit="clip"):
+    for clip in Progress(clips, desc="evaluation", unit="clip"):
         features = encoder_input(processor.feature_extractor, read_audio(clip))
         states = {kind: encoders[kind].encode(features) for kind in KINDS}
         cosines.append(cosine(states["float"], states["compiled"]))

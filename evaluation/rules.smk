@@ -22,6 +22,7 @@ rule evaluate:
             "calibration/sequence.py",
             "common/cli.py",
             "common/files.py",
+            "common/progress.py",
             "compilation/openvino_runtime.py",
             "compilation/whisper_parts.py",
             "data/audio.py",
