@@ -7,6 +7,7 @@ snakemake --cores 8 calibration   up to one stage: data, calibration, compiled, 
 import os
 import sys
 import time
+from contextlib import suppress
 from glob import escape, glob
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,7 @@ from common.config import check
 from common.running import announce, hold, sentences
 from compilation.targets import resolve
 from data.languages import FLEURS_TO_WHISPER
+from data.local import local_layout, local_split
 
 
 configfile: "config.yaml"
@@ -27,6 +29,9 @@ configfile: "config.yaml"
 
 try:
     check(config, FLEURS_TO_WHISPER)
+    SOURCE = Path(config["data"]["source"]).expanduser()
+    # A folder of own audio, which has no splits and no parallel English sentences.
+    OWN_AUDIO = SOURCE.is_dir() and local_layout(SOURCE) == "files"
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -39,9 +44,10 @@ TARGETS, REASON = resolve(
 # Within one split the sentences are halved between the two uses.
 STAGES = {"calibration": "data", "evaluation": "evaluation"}
 SPLITS = {use: config[stage]["split"] for use, stage in STAGES.items()}
+HALVED = OWN_AUDIO or SPLITS["calibration"] == SPLITS["evaluation"]
 POOLS = {
     "calibration": "calibration",
-    "evaluation": "evaluation" if SPLITS["calibration"] == SPLITS["evaluation"] else "all",
+    "evaluation": "evaluation" if HALVED else "all",
 }
 
 
@@ -66,18 +72,21 @@ def versions(*packages):
 
 def local_speech(language, split):
     """A language's files where the dataset is a local folder: a change re-runs."""
-    folder = escape(os.path.expanduser(config["data"]["source"]))
-    return sorted(glob(f"{folder}/parquet-data/{language}/{split}-*.parquet"))
+    with suppress(UserError):  # what is missing, the job will say
+        if SOURCE.is_dir():
+            return [str(SOURCE / path) for path in local_split(SOURCE, language, split)]
+    return []
 
 
-def local_checkpoint(model):
+def local_checkpoint(source):
     """A checkpoint's files where it is a local folder: a change re-runs."""
-    folder = escape(os.path.expanduser(config["models"][model]["source"]))
+    folder = escape(os.path.expanduser(source))
     kinds = ("*.json", "*.safetensors", "merges.txt")
     return sorted(path for kind in kinds for path in glob(f"{folder}/{kind}"))
 
 
 include: "data/rules.smk"
+include: "data/labels.smk"
 include: "calibration/rules.smk"
 include: "compilation/rules.smk"
 include: "evaluation/rules.smk"

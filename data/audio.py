@@ -12,7 +12,6 @@ from common.files import replacing
 RATE = 16_000  # samples per second that Whisper's feature extractor expects
 SHORTEST = 1.0  # seconds: less is hardly a sentence
 LONGEST = 30.0  # seconds: Whisper sees no more
-SILENCE = -55.0  # dBFS RMS; FLEURS has clips below it, on which speech recognition returns nothing
 FULL_SCALE = 32_768  # PCM16 steps per unit of amplitude; a PCM16 source passes unchanged
 
 
@@ -28,10 +27,11 @@ def check_length(samples: int) -> None:
         raise Unusable(f"longer than {LONGEST:.0f} s")
 
 
-def decode(data: bytes | None) -> np.ndarray:
+def decode(data: bytes | None, silence: float) -> np.ndarray:
     """int16 [samples] at 16 kHz, mono, from the bytes of an audio file.
 
-    Channels are averaged, other rates resampled, what exceeds full scale is clipped.
+    Channels are averaged, other rates resampled, what exceeds full scale is clipped. A clip whose
+    RMS is `silence` dBFS or less is silent.
 
     Raises:
         Unusable: not decodable, too short, too long or silent.
@@ -47,7 +47,7 @@ def decode(data: bytes | None) -> np.ndarray:
         raise Unusable("not decodable")
     check_length(len(mono))
     pcm = np.clip(np.rint(mono * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    if levels(pcm)[0] <= SILENCE:
+    if levels(pcm)[0] <= silence:
         raise Unusable("silent")
     return pcm
 

@@ -1,7 +1,11 @@
-"""The Hub cache on this disk, without any network: where a file lies, and if it is whole."""
+"""What is on this disk, in the Hub's cache or a local folder: where it lies, and if it is whole.
+
+Nothing here needs a network.
+"""
 
 import hashlib
 import re
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +15,7 @@ from common.cli import UserError
 from common.files import CHUNK, read_json, replacing, sha256_of
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+CONVERTED = "refs/convert/parquet"  # the branch on which the Hub keeps its own conversions
 DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # git's blob id or SHA-256
 
 
@@ -23,6 +28,14 @@ class Repo(NamedTuple):
     def __str__(self) -> str:
         """As it is named in messages."""
         return f"{self.kind} {self.name}"
+
+
+class RemoteFile(NamedTuple):
+    """A file as the Hub lists it."""
+
+    path: str
+    bytes: int
+    digest: str  # SHA-256 (64 digits) of a large file, git's blob id (40 digits) of a small one
 
 
 def is_offline() -> bool:
@@ -39,6 +52,19 @@ def snapshot(repo: Repo, commit: str) -> Path:
     return _folder(repo) / "snapshots" / commit
 
 
+def blob_path(repo: Repo, digest: str) -> Path:
+    """Where the cache keeps a file of this digest; links in snapshots lead to it."""
+    return _folder(repo) / "blobs" / digest
+
+
+def free_bytes() -> int:
+    """Bytes that the disk of the cache can still take."""
+    folder = Path(constants.HF_HUB_CACHE)
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
 def cached_commit(repo: Repo, revision: str) -> str | None:
     """The commit that `revision` was when the Hub was last asked, if some file of it is cached."""
     ref = _folder(repo) / "refs" / revision
@@ -46,6 +72,22 @@ def cached_commit(repo: Repo, revision: str) -> str | None:
     if not commit and ref.is_file():
         commit = ref.read_text(encoding="utf-8").strip()
     return commit if commit and snapshot(repo, commit).is_dir() else None
+
+
+def cached_files(repo: Repo, commit: str) -> list[RemoteFile]:
+    """The files of a commit that are cached, sorted, with the digests of their names there."""
+    folder = snapshot(repo, commit)
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [
+        RemoteFile(path.relative_to(folder).as_posix(), path.stat().st_size, _digest_of(path))
+        for path in paths
+    ]
+
+
+def _digest_of(path: Path) -> str:
+    """The digest that names the blob of a cached file; of the file, where there are no links."""
+    name = path.readlink().name if path.is_symlink() else ""
+    return name if DIGEST.fullmatch(name) else sha256_of(path)
 
 
 def remember_commit(repo: Repo, revision: str, commit: str) -> None:
@@ -84,22 +126,45 @@ def discard(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+def local_folder_of(source: str) -> Path | None:
+    """The local folder that `source` names, or None if it is the name of a Hub repository.
+
+    Raises:
+        UserError: it can only be a path, and there is no such folder.
+    """
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder
+    if source.startswith((".", "/", "~")) or source.count("/") != 1:
+        raise UserError(
+            f"source {source!r} is neither a folder on this machine nor a Hub name of the form"
+            " owner/name: correct it in config.yaml"
+        )
+    return None
+
+
 def local_folder(manifest: Path) -> Path:
-    """The folder that `from_pretrained` loads without any network.
+    """The folder of a manifest's files, all there, without any network.
 
     Raises:
         UserError: a file is gone or has another size than the manifest says.
     """
     record = read_json(manifest)
     source, commit = record["source"], record["commit"]
-    folder = snapshot(Repo("model", source), commit) if commit else Path(source).expanduser()
+    kind = "dataset" if "split" in record else "model"
+    folder = snapshot(Repo(kind, source), commit) if commit else Path(source).expanduser()
     for file in record["files"]:
         path = folder / file["path"]
         if not path.is_file() or path.stat().st_size != file["bytes"]:
             state = "has changed" if path.is_file() else "is gone"
             raise UserError(
-                f"{file['path']} of the checkpoint {source}, listed in {manifest}, {state}: run"
-                f" python -m data.checkpoint --source {source} --revision {record['revision']}"
-                f" --out {manifest}"
+                f"{file['path']} of {source}, listed in {manifest}, {state}: delete {manifest} and"
+                " run the same command again"
             )
     return folder
+
+
+def local_paths(manifest: Path) -> list[Path]:
+    """The files of a manifest on this disk, in its order; raises as `local_folder`."""
+    folder = local_folder(manifest)
+    return [folder / file["path"] for file in read_json(manifest)["files"]]

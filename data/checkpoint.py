@@ -20,8 +20,7 @@ from safetensors import SafetensorError, safe_open
 
 from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_json
-from data.cache import Repo, is_offline, is_whole, snapshot
-from data.source import local_folder_of
+from data.cache import Repo, is_offline, is_whole, local_folder_of, snapshot
 
 # Everything that Whisper's config, generation config, tokenizer and processor are read from.
 SMALL_FILES = (
@@ -114,7 +113,7 @@ def checkpoint_files(source: str, revision: str) -> tuple[str | None, Path, list
         names = [path.name for path in folder.iterdir() if path.is_file()]
         return None, folder, whisper_files(source, names, lambda name: folder / name)
     # Takes a second to import, and a local folder needs none of it.
-    from data import hub, hub_errors
+    from data import download, hub, hub_errors
 
     repo = Repo("model", source)
     commit = hub.resolve(repo, revision)
@@ -128,10 +127,11 @@ def checkpoint_files(source: str, revision: str) -> tuple[str | None, Path, list
         return commit, folder, names
     listed = {file.path: file for file in hub.list_folder(repo, commit)[0]}
     names = whisper_files(
-        where, list(listed), lambda name: hub.download(repo, commit, listed[name])
+        where, list(listed), lambda name: download.download(repo, commit, listed[name])
     )
+    download.check_space(repo, commit, [listed[name] for name in names])
     for name in names:
-        hub.download(repo, commit, listed[name])
+        download.download(repo, commit, listed[name])
     return commit, folder, names
 
 

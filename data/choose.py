@@ -10,18 +10,20 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 POOLS = ("calibration", "evaluation", "all")
+GENDERS = ("male", "female", "other")  # FLEURS' class labels, in their order
 
 
 class Recording(NamedTuple):
-    """One row of the Parquet files, without its audio."""
+    """One recording of a data set, without its audio."""
 
     file: int  # which of the files, and
     row: int  # which row of it
-    name: str  # base name of FLEURS' path: the key of a recording
+    name: str  # of its audio file: the key of a recording
     sentence_id: int
-    gender: str  # "male", "female" or "other"
-    samples: int  # length at 16 kHz
+    gender: str  # one of GENDERS
+    samples: int | None  # length at 16 kHz; None: known only from the audio
     text: str  # raw transcription
+    translation: str | None = None  # into English, where the data set has one for the recording
 
 
 class Choice(NamedTuple):

@@ -91,9 +91,9 @@ def sentence(error: BaseException, repo: Repo, revision: str) -> str | None:
         if isinstance(error, RuntimeError):
             detail += "; HF_HUB_DISABLE_XET=1 takes the ordinary way"
         return (
-            f"cannot reach the Hub at {endpoint} for the {repo} ({detail}): try the demo, which"
-            " needs no network (--configfile demo/config.yaml), name a local folder as source, or"
-            " set HF_ENDPOINT to a mirror (HF_HUB_OFFLINE=1 uses what is cached)"
+            f"cannot reach the Hub at {endpoint} ({detail}): try the demo, which needs no network"
+            " (--configfile demo/config.yaml), name a local folder as source, or set HF_ENDPOINT to"
+            " a mirror (HF_HUB_OFFLINE=1 uses what is cached)"
         )
     if isinstance(error, json.JSONDecodeError | errors.FileMetadataError):
         return not_a_hub(repo)

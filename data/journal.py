@@ -11,17 +11,17 @@ from data.choose import Recording
 class Journal:
     """A line a recording: the clip that was written of it, or why it cannot be used.
 
-    The first line names the Parquet files by digest; the journal of other files is forgotten.
+    The first line says what clips depend on; a journal that depends on something else is forgotten.
     """
 
-    def __init__(self, path: Path, parquet: str) -> None:
+    def __init__(self, path: Path, key: str) -> None:
         """Go on with the journal at `path`, or begin one."""
         self.path = path
         self.unusable: dict[tuple[int, int], str] = {}
         self._written: dict[tuple[int, int], dict[str, Any]] = {}
         lines = _whole_lines(path)
-        if not lines or lines[0] != {"parquet": parquet}:
-            lines = [{"parquet": parquet}]
+        if not lines or lines[0] != {"key": key}:
+            lines = [{"key": key}]
         write_jsonl(path, lines)  # once more, without a line that a kill cut short
         for line in lines[1:]:
             self._learn(line)

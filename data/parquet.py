@@ -1,7 +1,8 @@
 """Read FLEURS' Parquet files: texts first, audio only of the rows that are wanted.
 
-A FLEURS split is one row group of up to 360 MB. The files are memory-mapped and read a few rows at
-a time, so that their pages are in the system's cache and not in this process.
+A FLEURS split is one row group of up to 360 MB, and a page of it may hold all its audio. How much
+memory that takes is measured by benchmarks/parquet_memory.py: least when the file is read through a
+small buffer, neither mapped nor ahead of need, one row at a time.
 """
 
 import re
@@ -13,11 +14,10 @@ import pyarrow
 import pyarrow.parquet
 
 from common.cli import UserError
-from data.choose import Recording
+from data.choose import GENDERS, Recording
 
-GENDERS = ("male", "female", "other")  # FLEURS' class labels, in their order
 COLUMNS = ("id", "num_samples", "path", "raw_transcription", "gender")
-BATCH = 16  # rows of audio in memory at a time: 30 s of float32 each are 2 MB
+BUFFER = 1 << 20  # bytes read at a time
 
 
 def read_recordings(paths: Sequence[Path]) -> list[Recording]:
@@ -38,23 +38,11 @@ def read_recordings(paths: Sequence[Path]) -> list[Recording]:
                         name=re.split(r"[/\\]", values["path"] or "")[-1],
                         sentence_id=values["id"],
                         gender=GENDERS[gender] if gender in (0, 1) else "other",
-                        samples=values["num_samples"] or 0,
+                        samples=values["num_samples"],
                         text=(values["raw_transcription"] or "").strip(),
                     )
                 )
     return recordings
-
-
-def read_texts(paths: Sequence[Path]) -> dict[int, str]:
-    """Sentence id -> raw transcription, of all sentences that have one."""
-    texts: dict[int, str] = {}
-    for path in paths:
-        with _opened(path, ("id", "raw_transcription")) as file:
-            for values in file.read(columns=["id", "raw_transcription"]).to_pylist():
-                text = (values["raw_transcription"] or "").strip()
-                if text:
-                    texts.setdefault(values["id"], text)
-    return texts
 
 
 def read_audio(
@@ -66,21 +54,16 @@ def read_audio(
         if not rows:
             continue
         with _opened(path, ("audio",)) as file:
-            start = 0
-            for batch in file.iter_batches(BATCH, columns=["audio.bytes"], use_threads=False):
-                clips = batch.column("audio").field("bytes")
-                for row in range(start, start + batch.num_rows):
-                    if row in rows:
-                        yield rows[row], clips[row - start].as_py()
-                start += batch.num_rows
-                if start > max(rows):
-                    break
+            batches = file.iter_batches(1, columns=["audio.bytes"], use_threads=False)
+            for row, batch in zip(range(max(rows) + 1), batches, strict=False):
+                if row in rows:
+                    yield rows[row], batch.column("audio").field("bytes")[0].as_py()
 
 
 @contextmanager
 def _opened(path: Path, columns: Sequence[str]) -> Iterator[pyarrow.parquet.ParquetFile]:
     try:
-        with pyarrow.parquet.ParquetFile(path, memory_map=True) as file:
+        with pyarrow.parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
             missing = [name for name in columns if name not in file.schema_arrow.names]
             if missing:
                 raise UserError(

@@ -7,14 +7,31 @@ Writes  data/sources/                 what was found where, with sha256
 """
 
 
+def english(use):
+    """Where the English sentences of the same ids are; own audio brings its translations along."""
+    return [] if OWN_AUDIO else [f"data/sources/{SPLITS[use]}/en_us.json"]
+
+
+# All that a run fetches, as split/language. Not a param: what else there is changes no file's content.
+TOGETHER = sorted(
+    f"{split}/{language}"
+    for split in set(SPLITS.values())
+    for language in {*config["data"]["languages"], *([] if OWN_AUDIO else ["en_us"])}
+)
+
+
 rule resolve_dataset:
-    """Find the dataset and pin its revision to a commit."""
+    """Find the dataset, pin its revision to a commit, list its files."""
     input:
         code=[
             "data/source.py",
             "data/cache.py",
             "data/hub.py",
             "data/hub_errors.py",
+            "data/languages.py",
+            "data/layouts.py",
+            "data/local.py",
+            "data/own_audio.py",
             "common/cli.py",
             "common/files.py",
         ],
@@ -23,7 +40,7 @@ rule resolve_dataset:
     log:
         "logs/resolve_dataset.log",
     resources:
-        hf_hub=4,
+        hf_hub=1,
     params:
         flags=[
             "--source",
@@ -43,12 +60,16 @@ rule fetch_speech:
         code=[
             "data/fetch.py",
             "data/cache.py",
+            "data/download.py",
             "data/hub.py",
             "data/hub_errors.py",
             "data/languages.py",
-            "data/source.py",
+            "data/layouts.py",
+            "data/local.py",
+            "data/own_audio.py",
             "common/cli.py",
             "common/files.py",
+            "common/progress.py",
         ],
     output:
         "data/sources/{split}/{language}.json",
@@ -58,26 +79,27 @@ rule fetch_speech:
         hf_hub=1,
     shell:
         "python -m data.fetch --dataset {input.dataset:q} --language {wildcards.language:q}"
-        " --split {wildcards.split:q} --out {output:q} 2> {log:q}"
+        " --split {wildcards.split:q} --together {TOGETHER:q} --out {output:q} 2> {log:q}"
 
 
 rule prepare_audio:
     """Choose sentences and recordings, write WAV and the language's manifest."""
     input:
         files=lambda wildcards: f"data/sources/{SPLITS[wildcards.use]}/{wildcards.language}.json",
-        english=lambda wildcards: f"data/sources/{SPLITS[wildcards.use]}/en_us.json",
+        english=lambda wildcards: english(wildcards.use),
         code=[
             "data/prepare.py",
             "data/audio.py",
             "data/cache.py",
             "data/choose.py",
-            "data/fetch.py",
-            "data/hub.py",
-            "data/hub_errors.py",
             "data/journal.py",
             "data/languages.py",
+            "data/own_audio.py",
+            "data/own_reader.py",
             "data/parquet.py",
-            "data/source.py",
+            "data/speech.py",
+            "data/tar.py",
+            "data/writing.py",
             "common/cli.py",
             "common/files.py",
         ],
@@ -90,6 +112,8 @@ rule prepare_audio:
         flags=lambda wildcards: [
             "--samples",
             config[STAGES[wildcards.use]]["samples_per_language"],
+            "--silence",
+            config["data"]["silence_dbfs"],
             "--seed",
             config["data"]["seed"],
             "--pool",
@@ -104,22 +128,23 @@ rule prepare_audio:
 rule fetch_checkpoint:
     """Download a checkpoint, or hash it where it is local."""
     input:
-        local=lambda wildcards: local_checkpoint(wildcards.model),
+        local=lambda wildcards: local_checkpoint(config["models"][wildcards.model]["source"]),
         code=[
             "data/checkpoint.py",
             "data/cache.py",
+            "data/download.py",
             "data/hub.py",
             "data/hub_errors.py",
-            "data/source.py",
             "common/cli.py",
             "common/files.py",
+            "common/progress.py",
         ],
     output:
         "data/checkpoints/{model}.json",
     log:
         "logs/fetch_checkpoint/{model}.log",
     resources:
-        hf_hub=4,
+        hf_hub=1,
     params:
         flags=lambda wildcards: [
             "--source",

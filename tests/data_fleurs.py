@@ -1,6 +1,9 @@
-"""Tiny data sets in the layout and schema of google/fleurs, made of tones and noise."""
+"""Tiny data sets in every layout that the pipeline reads, made of tones and noise."""
 
+import csv
 import io
+import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import soundfile
 
+from common.files import sha256_of, write_json
 from data.fetch import main as fetch
 from data.source import main as source
 
@@ -61,10 +65,66 @@ def row(sentence: int, number: int, seconds: float = 1.2, **changes) -> dict:
 
 
 def write_split(root: Path, language: str, rows: list[dict], split: str = "validation") -> Path:
-    path = root / "parquet-data" / language / f"{split}-00000-of-00001.parquet"
+    return write_parquet(root / "parquet-data" / language / f"{split}-00000-of-00001.parquet", rows)
+
+
+def write_parquet(path: Path, rows: list[dict]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), path)
     return path
+
+
+def write_converted(root: Path, language: str, rows: list[dict]) -> Path:
+    return write_parquet(root / language / "validation" / "0000.parquet", rows)
+
+
+def write_tar(root: Path, language: str, rows: list[dict]) -> list[Path]:
+    """The TSV file and the archive of a language, as in FLEURS' older tree."""
+    tsv, archive = root / f"data/{language}/dev.tsv", root / f"data/{language}/audio/dev.tar.gz"
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    lines = []
+    with tarfile.open(archive, "w:gz") as tar:
+        for one in rows:
+            name, sound = Path(one["path"]).name, one["audio"]["bytes"]
+            texts = [one["raw_transcription"], one["transcription"], "s e n t"]
+            gender = ["MALE", "FEMALE"][one["gender"]]
+            lines.append([str(one["id"]), name, *texts, str(one["num_samples"]), gender])
+            if sound is not None:
+                member = tarfile.TarInfo(f"dev/{name}")
+                member.size = len(sound)
+                tar.addfile(member, io.BytesIO(sound))
+    tsv.write_text("".join("\t".join(line) + "\n" for line in lines), encoding="utf-8")
+    return [tsv, archive]
+
+
+def write_index(root: Path, lines: list[dict], kind: str = "csv") -> Path:
+    """The index of a folder of own audio."""
+    index = root / f"index.{kind}"
+    index.parent.mkdir(parents=True, exist_ok=True)
+    with index.open("w", encoding="utf-8-sig" if kind == "csv" else "utf-8", newline="") as file:
+        if kind == "jsonl":
+            file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        else:
+            writer = csv.DictWriter(file, list(lines[0]))
+            writer.writeheader()
+            writer.writerows(lines)
+    return index
+
+
+def listed(root: Path, layout: str, language: str, paths: list[Path], out: Path) -> Path:
+    """A manifest of files of a local data set, as data.fetch writes it."""
+    files = [
+        {
+            "path": path.relative_to(root).as_posix(),
+            "bytes": path.stat().st_size,
+            "sha256": sha256_of(path),
+        }
+        for path in paths
+    ]
+    record = {"source": str(root), "commit": None, "layout": layout, "language": language}
+    manifest = out / f"{language}.json"
+    write_json(manifest, {**record, "split": "validation", "files": files})
+    return manifest
 
 
 def fetched(root: Path, out: Path, language: str, split: str = "validation") -> Path:

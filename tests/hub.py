@@ -1,7 +1,8 @@
 """A stand-in for the Hugging Face Hub on 127.0.0.1 that serves a folder tree, and fails on demand.
 
 `{root}/datasets/{owner}/{name}/` and `{root}/models/{owner}/{name}/` are the repositories, each with
-one commit, which is also its branch `main`. Example:
+one commit, which is also its branch `main`; `{root}/converted/{owner}/{name}/` is the branch
+refs/convert/parquet of a data set. Example:
 
     with Hub(root) as hub:
         hub.faults.append(Fault("status", "resolve", times=2, status=503))
@@ -19,11 +20,12 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from huggingface_hub import close_session, constants
 
 LARGE = (".parquet", ".safetensors", ".bin")  # suffixes kept in LFS, listed with their SHA-256
+PIECE = 1 << 16  # bytes sent at a time
 KINDS = {"datasets": "dataset", "models": "model"}
 
 
@@ -31,7 +33,9 @@ KINDS = {"datasets": "dataset", "models": "model"}
 class Fault:
     """What to do wrong with the next `times` requests whose path contains `where`."""
 
-    kind: str  # "status", "reset", "truncate" (half of the body), "flip" (a byte), "stall"
+    # "status", "reset", "stall", "flip" (a byte), "truncate" (close after half of the body), "halt"
+    # (stall there), "short" (half of the body, announced as all)
+    kind: str
     where: str = ""
     times: int = 1
     method: str = "GET"
@@ -48,6 +52,11 @@ class Hub:
         self.requests: list[tuple[str, str]] = []
         self.faults: list[Fault] = []
         self.gated: set[str] = set()  # names whose files need a token
+        self.private: set[str] = set()  # names that do not exist without a token
+        self.page = 1000  # entries in a page of a listing
+        self.cdn = False  # redirect large files to another host, as the Hub does
+        self.pace = 0.0  # seconds between 64 KiB of a body
+        self.starts: list[int] = []  # first byte that each GET of a large file asked for
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         handler = type("BoundHandler", (Handler,), {"hub": self})
@@ -114,7 +123,8 @@ class Handler(BaseHTTPRequestHandler):
         self.answer()
 
     def answer(self) -> None:
-        path = unquote(urlsplit(self.path).path)
+        url = urlsplit(self.path)
+        path = unquote(url.path)
         fault = self.hub.take(self.command, path)
         if fault and fault.kind == "status":
             return self.send(fault.status, fault.body, fault.headers)
@@ -122,30 +132,46 @@ class Handler(BaseHTTPRequestHandler):
             self.hub.stopping.wait(60)
         if fault and fault.kind in ("reset", "stall"):
             return self.reset()
-        parts = path.strip("/").split("/")
+        parts = [unquote(part) for part in url.path.strip("/").split("/")]
         if parts[0] == "api":
-            return self.api(parts[1], "/".join(parts[2:4]), parts[4:])
+            return self.api(parts[1], "/".join(parts[2:4]), parts[4:], parse_qs(url.query))
+        if on_cdn := parts[0] == "cdn":
+            parts.pop(0)
+            if "Authorization" in self.headers:  # a token is for the Hub alone
+                return self.refuse(400, "TokenLeaked")
         kind = parts.pop(0) if parts[0] == "datasets" else "models"
-        return self.resolve(kind, "/".join(parts[:2]), parts[3:], fault)
+        return self.resolve(kind, "/".join(parts[:2]), parts[3:], fault, on_cdn)
 
-    def api(self, kind: str, name: str, rest: list[str]) -> None:
+    def api(self, kind: str, name: str, rest: list[str], query: dict[str, list[str]]) -> None:
         folder = self.repository(kind, name, rest[1] if len(rest) > 1 else "main")
         if folder is None:
             return
+        headers = {"Content-Type": "application/json"}
         if rest and rest[0] == "tree":
             top = folder.joinpath(*rest[2:])
             if not top.is_dir():
                 return self.refuse(404, "EntryNotFound")
-            answer: Any = [listing(folder, path) for path in sorted(top.iterdir())]
+            recursive = query.get("recursive") == ["True"] or query.get("recursive") == ["true"]
+            paths = sorted(top.rglob("*") if recursive else top.iterdir())
+            start = int(query.get("cursor", ["0"])[0])
+            if start + self.hub.page < len(paths):
+                more = f"?recursive={recursive}&cursor={start + self.hub.page}"
+                here = self.hub.url + urlsplit(self.path).path
+                headers["Link"] = f'<{here}{more}>; rel="next"'
+            paths = paths[start : start + self.hub.page]
+            answer: Any = [listing(folder, path) for path in paths]
         else:
             answer = {"id": name, "sha": self.hub.commit(folder), "siblings": []}
-        self.send(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+        self.send(200, json.dumps(answer).encode(), headers)
 
-    def resolve(self, kind: str, name: str, rest: list[str], fault: Fault | None) -> None:
-        folder = self.repository(kind, name, rest[0])
+    def resolve(
+        self, kind: str, name: str, rest: list[str], fault: Fault | None, on_cdn: bool
+    ) -> None:
+        # the links to the CDN are signed: it asks for no token
+        folder = self.repository(kind, name, rest[0], on_cdn)
         if folder is None:
             return
-        if name in self.hub.gated and "Authorization" not in self.headers:
+        if name in self.hub.gated and "Authorization" not in self.headers and not on_cdn:
             return self.refuse(401, "GatedRepo")
         commit = {"X-Repo-Commit": self.hub.commit(folder)}
         file = folder.joinpath(*rest[1:])
@@ -153,25 +179,40 @@ class Handler(BaseHTTPRequestHandler):
             return self.refuse(404, "EntryNotFound", commit)
         entry, data = listing(folder, file), file.read_bytes()
         headers = commit | {"ETag": f'"{entry.get("lfs", entry)["oid"]}"', "Accept-Ranges": "bytes"}
+        if self.hub.cdn and "lfs" in entry and not on_cdn:
+            place = f"http://localhost:{self.server.server_port}/cdn{urlsplit(self.path).path}"
+            linked = {"X-Linked-Size": str(len(data)), "X-Linked-ETag": headers.pop("ETag")}
+            return self.send(302, b"", headers | linked | {"Location": place})
         start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").split("-")[0])
+        if self.command == "GET" and "lfs" in entry:
+            self.hub.starts.append(start)
+        if fault and fault.kind == "short":
+            data = data[: len(data) // 2]
+        if start and start >= len(data):
+            return self.refuse(416, "RangeNotSatisfiable", commit)
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
         if fault and fault.kind == "flip":
             middle = len(data) // 2
             data = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
-        cut = len(data) // 2 if fault and fault.kind == "truncate" else None
+        cut = len(data) // 2 if fault and fault.kind in ("truncate", "halt") else None
         self.send(206 if start else 200, data[start:], headers, cut)
+        if fault and fault.kind == "halt":
+            self.hub.stopping.wait(60)
 
-    def repository(self, kind: str, name: str, revision: str) -> Path | None:
+    def repository(self, kind: str, name: str, revision: str, signed: bool = False) -> Path | None:
         """The repository's folder, or None after a refusal."""
         folder = self.hub.root / kind / name
-        if kind not in KINDS or not folder.is_dir():
+        hidden = name in self.hub.private and "Authorization" not in self.headers and not signed
+        if kind not in KINDS or not folder.is_dir() or hidden:
             self.refuse(401, "RepoNotFound")  # as the Hub answers without a token
             return None
-        if revision not in ("main", self.hub.commit(folder)):
-            self.refuse(404, "RevisionNotFound")
-            return None
-        return folder
+        converted = self.hub.root / "converted" / name
+        for branch, place in (("main", folder), ("refs/convert/parquet", converted)):
+            if revision in (branch, self.hub.commit(place)) and place.is_dir():
+                return place
+        self.refuse(404, "RevisionNotFound")
+        return None
 
     def refuse(self, status: int, code: str, headers: dict[str, str] | None = None) -> None:
         self.send(status, b"{}", {"X-Error-Code": code, "X-Error-Message": code, **(headers or {})})
@@ -185,7 +226,11 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(body[:cut])
+            for start in range(0, len(body[:cut]), PIECE):
+                piece = body[:cut][start : start + PIECE]
+                self.wfile.write(piece)
+                if self.hub.pace:
+                    time.sleep(self.hub.pace)
         if cut is not None:
             self.close_connection = True
 

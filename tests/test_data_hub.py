@@ -13,10 +13,10 @@ from huggingface_hub import close_session, constants
 from common.cli import UserError
 from common.files import read_json, sha256_of
 from data import hub as client
-from data.cache import Repo
-from data.fetch import fetch_split, local_paths
+from data.cache import Repo, discard, local_paths, snapshot
+from data.fetch import fetch_split
 from data.fetch import main as fetch
-from data.source import dataset_commit
+from data.source import dataset
 from data.source import main as source
 from tests.data_fleurs import row, write_split
 from tests.hub import Fault, Hub, use
@@ -71,12 +71,14 @@ def test_fetch_then_again_with_the_hub_switched_off(served, tmp_path):
     )
     commit = served.commit(served.root / "datasets" / NAME)
     manifest = tmp_path / "sources/validation/ko_kr.json"
-    assert read_json(tmp_path / "sources/dataset.json") == {
-        "source": NAME, "revision": "main", "commit": commit,
-    }  # fmt: skip
+    listed = read_json(tmp_path / "sources/dataset.json")
+    files = listed.pop("files")
+    assert listed == {"source": NAME, "revision": "main", "commit": commit, "layout": "parquet"}
+    assert [file["path"].split("/")[1] for file in files] == ["en_us", "ko_kr"]
     assert read_json(manifest) == {
         "source": NAME,
         "commit": commit,
+        "layout": "parquet",
         "language": "ko_kr",
         "split": "validation",
         "files": [
@@ -87,13 +89,13 @@ def test_fetch_then_again_with_the_hub_switched_off(served, tmp_path):
             }
         ],
     }
-    written = [path.read_bytes() for path in (tmp_path / "sources/dataset.json", manifest)]
+    written = manifest.read_bytes()
     served.requests.clear()
     for command in commands(tmp_path):
         done = run(command, environment | {"HF_HUB_OFFLINE": "1"})
         assert done.returncode == 0, done.stderr
     assert served.requests == []
-    assert [p.read_bytes() for p in (tmp_path / "sources/dataset.json", manifest)] == written
+    assert manifest.read_bytes() == written
 
 
 def test_dead_hub_in_a_process_is_one_sentence_within_20_s(tmp_path):
@@ -109,7 +111,7 @@ def test_dead_hub_in_a_process_is_one_sentence_within_20_s(tmp_path):
     assert time.monotonic() - start < 20
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
-    for part in ("error: cannot reach the Hub", endpoint, "google/fleurs", "local folder"):
+    for part in ("error: cannot reach the Hub", endpoint, "local folder"):
         assert part in done.stderr
     assert "--configfile demo/config.yaml" in done.stderr and "HF_ENDPOINT" in done.stderr
     assert not out.exists()
@@ -139,7 +141,10 @@ def test_resolver_that_never_answers_gives_up_in_time(tmp_path, monkeypatch):
 
 
 def have(language: str = "ko_kr", split: str = "validation") -> list[Path]:
-    return fetch_split(NAME, dataset_commit(NAME, "main"), language, split)
+    record = dataset(NAME, "main")
+    return [
+        snapshot(REPO, record["commit"]) / path for path in fetch_split(record, language, split)
+    ]
 
 
 def is_original(hub: Hub, paths: list[Path]) -> bool:
@@ -201,13 +206,25 @@ def test_a_lasting_503_is_one_sentence(hub):
         have()
 
 
-def test_a_cached_split_asks_for_nothing(hub):
-    commit = dataset_commit(NAME, "main")
-    paths = fetch_split(NAME, commit, "ko_kr", "validation")
+def test_a_cached_split_is_not_fetched_again(hub):
+    paths = have()
     hub.requests.clear()
-    assert dataset_commit(NAME, commit) == commit
-    assert fetch_split(NAME, commit, "ko_kr", "validation") == paths
-    assert hub.requests == []
+    assert have() == paths
+    assert not [path for _, path in hub.requests if "/resolve/" in path]
+
+
+def test_a_dead_hub_with_a_warm_cache_goes_on_and_with_a_cold_one_is_one_sentence(
+    hub, monkeypatch, capsys
+):
+    paths = have()
+    hub.faults.append(Fault("reset", "", times=999))
+    assert have() == paths
+    assert "going on with what is cached" in capsys.readouterr().err
+    with pytest.raises(UserError, match=f"the cache of {NAME} at .* has no language 'en_us'"):
+        have("en_us")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "nowhere")
+    with pytest.raises(UserError, match="cannot reach the Hub"):
+        have()
 
 
 def test_all_shards_of_a_split_are_fetched_and_an_incomplete_cache_is_completed(hub):
@@ -217,7 +234,7 @@ def test_all_shards_of_a_split_are_fetched_and_an_incomplete_cache_is_completed(
     second.write_bytes((folder / "validation-00000-of-00001.parquet").read_bytes())
     paths = have("en_us", "train")
     assert [path.name for path in paths] == [first.name, second.name]
-    client.discard(paths[1])
+    discard(paths[1])
     assert have("en_us", "train") == paths and is_original(hub, paths)
 
 
@@ -238,7 +255,7 @@ def test_all_shards_of_a_split_are_fetched_and_an_incomplete_cache_is_completed(
 def test_wrong_names_are_one_sentence(hub, wrong, sentence):
     name, revision, language, split = wrong
     with pytest.raises(UserError) as error:
-        fetch_split(name, dataset_commit(name, revision), language, split)
+        fetch_split(dataset(name, revision), language, split)
     assert sentence in str(error.value) and "\n" not in str(error.value)
 
 
@@ -281,9 +298,9 @@ def test_a_local_folder_needs_no_hub_and_is_not_copied(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"has changed: delete ko_kr\.json and run"):
         local_paths(Path("ko_kr.json"))
     with pytest.raises(UserError, match=r"own has no language 'kokr': did you mean ko_kr\?"):
-        fetch_split("./own", None, "kokr", "validation")
+        fetch_split(dataset("./own", "any"), "kokr", "validation")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="local data set empty has no folder parquet-data/"):
+    with pytest.raises(UserError, match="local data set empty has neither parquet-data/"):
         source(["--source", "empty", "--out", "other.json"])
     assert not Path("other.json").exists()
 
@@ -292,4 +309,4 @@ def test_a_split_of_which_files_are_missing_is_refused(tmp_path):
     folder = write_split(tmp_path / "own", "ko_kr", [row(1, 0)]).parent
     next(folder.glob("*.parquet")).rename(folder / "validation-00000-of-00003.parquet")
     with pytest.raises(UserError, match="has 1 of 3 files of validation of ko_kr"):
-        fetch_split(str(tmp_path / "own"), None, "ko_kr", "validation")
+        fetch_split(dataset(str(tmp_path / "own"), "main"), "ko_kr", "validation")

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from benchmarks.parquet_memory import peak
 from common.cli import UserError
 from common.files import read_jsonl, sha256_of
 from data.choose import in_pool
@@ -37,13 +38,16 @@ def dataset(tmp_path_factory):
     return root
 
 
-def arguments(dataset: Path, out: Path, language="ko_kr", samples=8, pool="calibration", seed=0):
+def arguments(
+    dataset: Path, out: Path, language="ko_kr", samples=8, pool="calibration", seed=0, silence=-55
+):
     sources = out / "sources"
     return [
         *("--use", "evaluation" if pool == "evaluation" else "calibration"),
         *("--language", language, "--files", str(fetched(dataset, sources, language))),
         *("--english", str(fetched(dataset, sources, "en_us"))),
         *("--samples", str(samples), "--seed", str(seed), "--pool", pool),
+        *("--silence", str(silence)),
         *("--out", str(out / "clips" / f"{language}.jsonl")),
     ]
 
@@ -222,14 +226,26 @@ def test_the_journal_of_other_audio_is_forgotten(dataset, tmp_path):
     clips = tmp_path / "b" / "clips"
     clips.mkdir(parents=True)
     stale = {"at": [0, 0], "file": "ko_kr_0000.wav", "sha256": "0", "unusable": "of another file"}
-    journal = [{"parquet": "0"}, *({**stale, "at": [0, row]} for row in range(80))]
+    journal = [{"key": "0"}, *({**stale, "at": [0, row]} for row in range(80))]
     (clips / ".ko_kr.journal").write_text("".join(json.dumps(line) + "\n" for line in journal))
     assert run(dataset, tmp_path / "b") == lines
 
 
+def test_the_threshold_of_silence(tmp_path):
+    quiet = row(1, 0, sound=encoded(tone(1.2, level=0.001)))  # RMS -63 dBFS
+    for language in ("ko_kr", "en_us"):
+        write_split(tmp_path, language, [quiet, row(2, 0)])
+    with pytest.raises(UserError, match="1 silent"):
+        run(tmp_path, tmp_path, samples=2, pool="all")
+    journal = tmp_path / "clips" / ".ko_kr.journal"
+    assert "silent" in journal.read_text()  # which is forgotten with another threshold
+    lines = run(tmp_path, tmp_path, samples=2, pool="all", silence=-70)
+    assert {line["sentence_id"] for line in lines} == {1, 2}
+
+
 def test_a_damaged_clip_of_a_killed_run_is_written_again(dataset, tmp_path, monkeypatch):
     lines = run(dataset, tmp_path / "a")
-    from data import prepare as module
+    from data import writing as module
 
     write_clip, count = module.write_clip, iter(range(4))
 
@@ -290,3 +306,10 @@ def test_importing_is_light():
     code = f"import sys, data.prepare; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout.decode().strip() == "[]"
+
+
+def test_memory_for_a_split_in_one_page(tmp_path):
+    path = str(tmp_path / "clips.parquet")
+    peak("write", path, "default", "snappy")  # the worst that benchmarks/parquet_memory.py has
+    assert 350e6 < Path(path).stat().st_size < peak("read", path, "data.parquet") < 1e9
+    Path(path).unlink()

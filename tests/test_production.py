@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.hub import Hub
+from tests.hub import Fault, Hub
 from tests.imports import ROOT
 from tests.workflow import clean_copy, snakemake
 
@@ -40,7 +40,7 @@ def test_without_the_hub_the_run_stops_with_one_sentence(tmp_path: Path) -> None
 def hub(tmp_path: Path):
     """A Hub with the demo's speech and model as repositories."""
     root = tmp_path / "hub"
-    for language in ("de_de", "en_us"):
+    for language in ("de_de", "en_us", "ko_kr"):
         path = f"parquet-data/{language}"
         shutil.copytree(ROOT / "demo/fleurs" / path, root / "datasets/owner/fleurs" / path)
     shutil.copytree(ROOT / "demo/model", root / "models/owner/micro")
@@ -73,6 +73,38 @@ def test_data_and_checkpoint_come_from_the_hub_once(tmp_path: Path, hub: Hub) ->
     assert result.returncode == 0, result.stdout
     assert len(list((folder / "data/audio_files/calibration").glob("de_de_*.wav"))) == 2
     assert hub.requests == []
+
+
+def test_a_language_that_fails_keeps_no_other_from_finishing(tmp_path: Path, hub: Hub) -> None:
+    folder = clean_copy(tmp_path / "project")
+    config = {
+        "build": ["micro"],
+        "models": {"micro": {"source": "demo/model"}},
+        "data": {
+            "source": "owner/fleurs",
+            "revision": "main",
+            "languages": ["de_de", "en_us", "ko_kr"],
+            "samples_per_language": 2,
+        },
+        "evaluation": {"samples_per_language": 1},
+    }
+    (folder / "hub.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    call = ("data", "--configfile", "hub.yaml")
+    environment = hub.environment(tmp_path / "cache")
+    hub.faults.append(Fault("flip", "de_de", times=99))
+    result = snakemake(folder, *call, **environment)
+    assert result.returncode != 0
+    (sentence,) = {line for line in result.stdout.splitlines() if line.startswith("error: ")}
+    assert "parquet-data/de_de/" in sentence and "arrived damaged twice" in sentence
+    done = {path.name for path in (folder / "data/audio_files/calibration").glob("*.jsonl")}
+    assert done == {"en_us.jsonl", "ko_kr.jsonl"}
+    hub.faults.clear()
+    hub.requests.clear()
+    result = snakemake(folder, *call, **environment)
+    assert result.returncode == 0, result.stdout
+    files = {path for _, path in hub.requests if "/resolve/" in path}
+    assert len(files) == 1 and "de_de" in files.pop()
+    assert (folder / "data/audio_files/calibration/de_de.jsonl").is_file()
 
 
 def test_a_wrong_key_stops_the_run_before_any_work(tmp_path: Path) -> None:

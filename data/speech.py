@@ -1,0 +1,49 @@
+"""Read the speech that a manifest of data.fetch lists, whatever its layout.
+
+Usage: choose among `read_recordings(manifest)`, then take the audio of the chosen ones from
+`read_audio(manifest, chosen)`.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from common.files import read_json
+from data import own_reader, parquet, tar
+from data.cache import local_paths
+from data.choose import Recording
+
+READERS = {"parquet": parquet, "converted": parquet, "tar": tar, "files": own_reader}  # by layout
+
+
+def read_recordings(manifest: Path) -> list[Recording]:
+    """Every recording of a manifest, without its audio, in order.
+
+    Raises:
+        UserError: a file is gone or is not what its layout says.
+    """
+    record, paths = read_json(manifest), local_paths(manifest)
+    if record["layout"] == "files":
+        return own_reader.read_recordings(paths, record["language"])
+    return READERS[record["layout"]].read_recordings(paths)
+
+
+def read_audio(
+    manifest: Path, wanted: Sequence[Recording]
+) -> Iterator[tuple[Recording, bytes | None]]:
+    """The wanted recordings of a manifest with the bytes of their audio files, in any order.
+
+    None stands for audio that the data set does not have.
+
+    Raises:
+        UserError: a file is gone or cannot be read.
+    """
+    return READERS[read_json(manifest)["layout"]].read_audio(local_paths(manifest), wanted)
+
+
+def read_texts(manifest: Path) -> dict[int, str]:
+    """Sentence id -> raw transcription, of all sentences that have one."""
+    texts: dict[int, str] = {}
+    for recording in read_recordings(manifest):
+        if recording.text:
+            texts.setdefault(recording.sentence_id, recording.text)
+    return texts
