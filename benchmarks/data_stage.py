@@ -21,7 +21,7 @@ from data.cache import Repo
 from data.download import download
 from data.hub import list_folder, resolve
 from data.languages import FLEURS_TO_WHISPER
-from tests.data_fleurs import row, write_split
+from tests.data_fleurs import encoded, row, tone, write_split
 from tests.hub import Fault, Hub
 from tests.workflow import clean_copy, snakemake
 
@@ -90,8 +90,10 @@ def main() -> None:
     languages = [*default, *sorted(set(FLEURS_TO_WHISPER) - set(default))][: given.languages]
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        rows = [row(sentence, 0, SECONDS) for sentence in range(SENTENCES)]
-        for language in {*languages, "en_us"}:
+        for number, language in enumerate(sorted({*languages, "en_us"})):
+            seeds = range(number * SENTENCES, (number + 1) * SENTENCES)
+            sounds = [encoded(tone(SECONDS, seed=seed)) for seed in seeds]
+            rows = [row(sentence, 0, SECONDS, sound=one) for sentence, one in enumerate(sounds)]
             size = write_split(root / "hub/datasets" / NAME, language, rows).stat().st_size
         print(f"{len(languages)} languages of {size / 1e6:.1f} MB, {given.samples} samples each")
         config = {

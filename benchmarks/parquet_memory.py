@@ -1,7 +1,7 @@
 """How much memory reading a Parquet file of speech takes, by the way it was written.
 
 Example:
-    python -m benchmarks.parquet_memory --folder /tmp
+    python -m benchmarks.parquet_memory --folder .
 
 Writes files of 300 clips, 358 MB in one row group, and prints for each the peak memory of a process
 that reads the texts and then the audio of 20 clips: with data.parquet, and with pyarrow's

@@ -24,6 +24,14 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def listed(folder: Path, names: Iterable[str]) -> list[dict[str, Any]]:
+    """Path in the folder, size and SHA-256 of each file, as manifests list them."""
+    return [
+        {"path": name, "bytes": (folder / name).stat().st_size, "sha256": sha256_of(folder / name)}
+        for name in names
+    ]
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure.

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import socket
+import stat
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -40,7 +41,9 @@ def hold(path: Path) -> None:
 def announce() -> None:
     """Let the jobs that this process starts run its interpreter, end with it, and be seen."""
     os.environ[RUN] = f"{socket.gethostname()}:{os.getpid()}"
-    os.environ[TERMINAL] = f"/proc/{os.getpid()}/fd/2"
+    # Nobody watches a regular file, and what others append this process would write over.
+    if not stat.S_ISREG(os.fstat(2).st_mode):
+        os.environ[TERMINAL] = f"/proc/{os.getpid()}/fd/2"
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 

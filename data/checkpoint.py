@@ -12,15 +12,24 @@ duplicate.
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
 from common.cli import UserError, run
-from common.files import read_json, sha256_of, write_json
-from data.cache import Repo, is_offline, is_whole, local_folder_of, snapshot
+from common.files import listed, read_json, write_json
+from data.cache import (
+    Repo,
+    cached_commit,
+    is_offline,
+    is_whole,
+    local_folder_of,
+    snapshot,
+)
 
 # Everything that Whisper's config, generation config, tokenizer and processor are read from.
 SMALL_FILES = (
@@ -112,27 +121,43 @@ def checkpoint_files(source: str, revision: str) -> tuple[str | None, Path, list
     if folder is not None:
         names = [path.name for path in folder.iterdir() if path.is_file()]
         return None, folder, whisper_files(source, names, lambda name: folder / name)
-    # Takes a second to import, and a local folder needs none of it.
-    from data import download, hub, hub_errors
-
     repo = Repo("model", source)
-    commit = hub.resolve(repo, revision)
-    where = f"{source} at {commit}"
-    folder = snapshot(repo, commit)
     if is_offline():
-        names = [path.name for path in folder.iterdir() if path.is_file()]
-        names = whisper_files(where, names, lambda name: folder / name)
-        if not all(is_whole(folder / name) for name in names):
-            raise UserError(hub_errors.offline(repo, revision))
-        return commit, folder, names
-    listed = {file.path: file for file in hub.list_folder(repo, commit)[0]}
+        return _in_cache(repo, revision)
+    from data import download, hub  # takes a second to import, and a local folder needs none of it
+
+    try:
+        commit = hub.resolve(repo, revision)
+        listed = {file.path: file for file in hub.list_folder(repo, commit)[0]}
+    except hub.Unreachable as error:
+        if cached_commit(repo, revision) is None:
+            raise
+        print(f"{error}; going on with what is cached", file=sys.stderr)
+        return _in_cache(repo, revision)
     names = whisper_files(
-        where, list(listed), lambda name: download.download(repo, commit, listed[name])
+        f"{source} at {commit}",
+        list(listed),
+        lambda name: download.download(repo, commit, listed[name]),
     )
     download.check_space(repo, commit, [listed[name] for name in names])
     for name in names:
         download.download(repo, commit, listed[name])
-    return commit, folder, names
+    return commit, snapshot(repo, commit), names
+
+
+def _in_cache(repo: Repo, revision: str) -> tuple[str, Path, list[str]]:
+    """A checkpoint that the cache holds whole: nothing is asked."""
+    commit = cached_commit(repo, revision)
+    if commit:
+        folder = snapshot(repo, commit)
+        names = [path.name for path in folder.iterdir() if path.is_file()]
+        with suppress(UserError):  # what is missing was never fetched
+            names = whisper_files(repo.name, names, lambda name: folder / name)
+            if all(is_whole(folder / name) for name in names):
+                return commit, folder, names
+    from data import hub_errors
+
+    raise UserError(hub_errors.offline(repo, revision))
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -148,14 +173,7 @@ def main(argv: list[str] | None = None) -> None:
     for name in names:
         if name.endswith(".safetensors"):
             _check_weights(folder / name, given.source)
-    files = [
-        {
-            "path": name,
-            "bytes": (folder / name).stat().st_size,
-            "sha256": sha256_of(folder / name),
-        }
-        for name in names
-    ]
+    files = listed(folder, names)
     write_json(
         given.out,
         {"source": given.source, "revision": given.revision, "commit": commit, "files": files},

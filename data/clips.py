@@ -2,11 +2,11 @@
 
 from itertools import zip_longest
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import soundfile
-from transformers import GenerationConfig
 
 from common.cli import UserError
 from common.files import read_jsonl, sha256_of
@@ -27,12 +27,12 @@ def interleave(manifests: list[Path]) -> list[Clip]:
     return [clip for row in zip_longest(*columns) for clip in row if clip is not None]
 
 
-def is_multilingual(generation: GenerationConfig) -> bool:
+def is_multilingual(generation: SimpleNamespace) -> bool:
     """Whether the prompt names a language and a task; an English-only checkpoint's does not."""
     return getattr(generation, "is_multilingual", False)
 
 
-def understood(clips: list[Clip], generation: GenerationConfig) -> list[Clip]:
+def understood(clips: list[Clip], generation: SimpleNamespace) -> list[Clip]:
     """The clips in languages that the checkpoint can transcribe.
 
     An English-only checkpoint takes the English clips. A multilingual one must know every language.

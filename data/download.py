@@ -6,8 +6,10 @@ killed run has left is continued, where the client would begin again.
 """
 
 import fcntl
+import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -50,14 +52,14 @@ def download(repo: Repo, commit: str, file: RemoteFile) -> Path:
         discard(path)
     disable_progress_bars()  # of small files
     place = partial(hf_hub_download, repo.name, file.path, repo_type=repo.kind, revision=commit)
+    large = len(file.digest) == 64
     for _ in range(2):
-        arrived = _arrive(repo, commit, file, place)
-        if is_intact(arrived, file.digest):
-            if arrived.name.endswith(PARTIAL):
-                arrived.rename(blob_path(repo, file.digest))
-            return Path(persist(place, repo, commit, TRIES))  # links what is there
+        if not large or _have_blob(repo, commit, file):
+            arrived = Path(persist(place, repo, commit, TRIES))  # links a large file that is there
+            if large or is_intact(arrived, file.digest):
+                return arrived
+            discard(arrived)
         print(f"{file.path}: arrived damaged", file=sys.stderr)
-        discard(arrived)
     raise UserError(
         f"{file.path} of the {repo} arrived damaged twice (its digest is not {file.digest[:12]}...,"
         f" which {constants.ENDPOINT} lists): check the connection, the proxy or the mirror in"
@@ -92,23 +94,43 @@ def check_space(repo: Repo, commit: str, files: Iterable[RemoteFile]) -> None:
         )
 
 
-def _arrive(repo: Repo, commit: str, file: RemoteFile, place: Callable[[], str]) -> Path:
-    """Fetch a file; where it now lies, unchecked. Large files: not under their final name."""
+def _have_blob(repo: Repo, commit: str, file: RemoteFile) -> bool:
+    """Fetch a large file to where the cache keeps its contents; False if it arrived damaged."""
     blob = blob_path(repo, file.digest)
-    if len(file.digest) != 64 or blob.is_file():
-        return Path(persist(place, repo, commit, TRIES))
+    if blob.is_file():
+        if is_intact(blob, file.digest):
+            return True
+        blob.unlink()
     path = blob.with_name(blob.name + PARTIAL)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as out:
-        fcntl.flock(out, fcntl.LOCK_EX)  # another run may be fetching it
-        if blob.is_file():
-            return blob
+    with _locked(path) as out:
+        if blob.is_file():  # another run has fetched it meanwhile
+            path.unlink()
+            return True
         have = out.tell()
         more = f", {have / 1e6:.1f} MB of it are here" if have else ""
         print(f"fetching {file.path} ({file.bytes / 1e6:.1f} MB{more})", file=sys.stderr)
         url = hf_hub_url(repo.name, file.path, repo_type=repo.kind, revision=commit)
         persist(partial(_continue, url, out, file), repo, commit, TRIES, out.tell)
-    return path
+        out.flush()
+        whole = is_intact(path, file.digest)
+        if whole:
+            path.rename(blob)
+        else:
+            path.unlink()
+        return whole
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[BinaryIO]:
+    """A file opened for appending, by one process at a time."""
+    while True:
+        with path.open("ab") as out:
+            fcntl.flock(out, fcntl.LOCK_EX)
+            # While this process waited, the other one has moved or removed the file.
+            if path.exists() and path.stat().st_ino == os.fstat(out.fileno()).st_ino:
+                yield out
+                return
 
 
 def _continue(url: str, out: BinaryIO, file: RemoteFile) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, run
-from common.files import read_json, sha256_of, write_json
+from common.files import listed, read_json, write_json
 from data.cache import RemoteFile, Repo, local_folder_of, snapshot
 from data.layouts import split_files
 from data.local import local_split
@@ -82,15 +82,7 @@ def main(argv: list[str] | None = None) -> None:
     given = parser.parse_args(argv)
     dataset = read_json(given.dataset)
     paths = fetch_split(dataset, given.language, given.split, given.together)
-    folder = _folder(dataset["source"], dataset["commit"])
-    files = [
-        {
-            "path": path,
-            "bytes": (folder / path).stat().st_size,
-            "sha256": sha256_of(folder / path),
-        }
-        for path in paths
-    ]
+    files = listed(_folder(dataset["source"], dataset["commit"]), paths)
     kept = {name: dataset[name] for name in ("source", "commit", "layout")}
     record = {**kept, "language": given.language, "split": given.split, "files": files}
     write_json(given.out, record)

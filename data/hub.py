@@ -20,8 +20,6 @@ from data.cache import (
     CONVERTED,
     RemoteFile,
     Repo,
-    cached_commit,
-    is_offline,
     remember_commit,
 )
 
@@ -40,10 +38,6 @@ def resolve(repo: Repo, revision: str) -> str:
     Raises:
         UserError: the Hub cannot be reached, or has no such repository or revision.
     """
-    if is_offline():
-        if commit := cached_commit(repo, revision):
-            return commit
-        raise UserError(hub_errors.offline(repo, revision))
     if COMMIT.fullmatch(revision):
         return revision  # whoever lists its files will hear if there is none
     question = partial(
@@ -63,8 +57,6 @@ def resolve(repo: Repo, revision: str) -> str:
 
 def converted_commit(repo: Repo) -> str | None:
     """The commit of the branch on which the Hub keeps a data set converted to Parquet, if any."""
-    if is_offline():
-        return cached_commit(repo, CONVERTED)
 
     def question() -> str | None:
         try:

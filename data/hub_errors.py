@@ -2,6 +2,7 @@
 
 import errno
 import json
+from pathlib import Path
 
 import httpx
 from huggingface_hub import constants, errors
@@ -90,10 +91,14 @@ def sentence(error: BaseException, repo: Repo, revision: str) -> str | None:
         detail = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         if isinstance(error, RuntimeError):
             detail += "; HF_HUB_DISABLE_XET=1 takes the ordinary way"
+        # A repository's name that looks like a path here is more likely a misspelt one.
+        typo = (
+            f", and there is no folder {repo.name} here" if Path(repo.name).parent.is_dir() else ""
+        )
         return (
-            f"cannot reach the Hub at {endpoint} ({detail}): try the demo, which needs no network"
-            " (--configfile demo/config.yaml), name a local folder as source, or set HF_ENDPOINT to"
-            " a mirror (HF_HUB_OFFLINE=1 uses what is cached)"
+            f"cannot reach the Hub at {endpoint} ({detail}){typo}: try the demo, which needs no"
+            " network (--configfile demo/config.yaml), name a local folder as source, or set"
+            " HF_ENDPOINT to a mirror (HF_HUB_OFFLINE=1 uses what is cached)"
         )
     if isinstance(error, json.JSONDecodeError | errors.FileMetadataError):
         return not_a_hub(repo)
@@ -103,11 +108,13 @@ def sentence(error: BaseException, repo: Repo, revision: str) -> str | None:
 
 
 def offline(repo: Repo, revision: str) -> str:
-    """The sentence for something that is not in the cache while the Hub is switched off."""
+    """The sentence for something that is not in the cache while the Hub is away or switched off."""
+    switched_off = constants.HF_HUB_OFFLINE
     return (
-        f"HF_HUB_OFFLINE is set, but what is needed of the {repo} at {revision} is not (or not"
-        f" whole) in the cache {constants.HF_HUB_CACHE}: unset it and run the same command once"
-        " with network"
+        f"{'HF_HUB_OFFLINE is set' if switched_off else f'{constants.ENDPOINT} does not answer'},"
+        f" but what is needed of the {repo} at {revision} is not (or not whole) in the cache"
+        f" {constants.HF_HUB_CACHE}: {'unset it and ' if switched_off else ''}run the same command"
+        " once with network"
     )
 
 

@@ -3,10 +3,11 @@
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, WhisperForConditionalGeneration, WhisperProcessor
+from transformers import WhisperForConditionalGeneration, WhisperProcessor
 from transformers.modeling_outputs import BaseModelOutput
 
 from common.cli import UserError
@@ -14,10 +15,9 @@ from common.files import sha256_of
 from common.progress import Progress
 from data import whisper
 from data.audio import RATE
-from data.cache import local_folder
 from data.clips import Clip, is_multilingual, read_audio
 from data.label_store import Label, LabelStore
-from data.whisper import facts_of, load_model, load_processor
+from data.whisper import facts_of, load_generation, load_model, load_processor
 
 BATCH = {"cpu": 8, "cuda": 16}  # clips encoded and decoded together, where the user does not say
 
@@ -37,7 +37,7 @@ def labels_of(
         UserError: The checkpoint cannot do a language, a clip was changed, or the GPU is too small.
     """
     facts = facts_of(checkpoint)
-    generation = GenerationConfig.from_pretrained(local_folder(checkpoint))
+    generation = load_generation(checkpoint)
     refuse_languages(clips, generation, facts["source"])
     code = [sha256_of(Path(module)) for module in (__file__, whisper.__file__)]
     keys = [_key_of(facts, code, clip) for clip in clips]
@@ -48,7 +48,7 @@ def labels_of(
     return [store.find(key) for key in keys]
 
 
-def refuse_languages(clips: list[Clip], generation: GenerationConfig, source: str) -> None:
+def refuse_languages(clips: list[Clip], generation: SimpleNamespace, source: str) -> None:
     """Raise a `UserError` that names the clips' languages that a checkpoint cannot label."""
 
     def refuse(clips: list[Clip], reason: str) -> None:

@@ -17,7 +17,7 @@ def read_recordings(paths: Sequence[Path], language: str) -> list[Recording]:
     The row of a recording is its position among the audio files.
 
     Raises:
-        UserError: the index cannot be read, or lists other files.
+        UserError: the index cannot be read, or lists other files, or one that is not audio.
     """
     index, *audio = paths
     if not audio:  # so it is with English, for the translations, where there is none of it
@@ -35,7 +35,7 @@ def read_recordings(paths: Sequence[Path], language: str) -> list[Recording]:
             name=entry.file,
             sentence_id=entry.sentence_id,
             gender=entry.gender if entry.gender in GENDERS else "other",
-            samples=_samples(audio[row]),
+            samples=_samples(audio[row], index),
             text=entry.text,
             translation=entry.translation,
         )
@@ -51,10 +51,13 @@ def read_audio(
         yield recording, paths[1 + recording.row].read_bytes()
 
 
-def _samples(path: Path) -> int | None:
-    """Length at 16 kHz from the file's header; None if it is not an audio file."""
+def _samples(path: Path, index: Path) -> int:
+    """Length at 16 kHz, from the file's header."""
     try:
         info = soundfile.info(path)
-    except soundfile.SoundFileError:
-        return None
+    except soundfile.SoundFileError as error:
+        raise UserError(
+            f"{path}, which {index} lists, cannot be read as audio ({error}): replace it, or remove"
+            " its line"
+        ) from error
     return round(info.frames * RATE / info.samplerate)

@@ -60,12 +60,12 @@ def prepare(
     note_metadata(recordings, journal)
     chosen = write_clips(recordings, files, out.with_name(language), choice, silence, journal)
     if len(chosen) < choice.samples:
-        where = f"{language} {source['split']} of {source['source']}"
+        own = source["layout"] == "files"
+        where = f"{language}{'' if own else ' ' + source['split']} of {source['source']}"
         shortage = _shortage(recordings, choice, journal, len(chosen))
-        raise UserError(
-            f"{where} has {shortage}: lower {SETTINGS[use]} to {len(chosen)} or less, or choose"
-            " another split"
-        )
+        more = "add recordings of other sentences" if own else "choose another split"
+        fewer = f"lower {SETTINGS[use]} to {len(chosen)} or less, or " if chosen else ""
+        raise UserError(f"{where} has {shortage}: {fewer}{more}")
     lines = [
         {
             "file": clip["file"],
@@ -124,7 +124,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     genders = Counter(line["gender"] for line in lines)
     print(
-        f"{len(lines)} clips, {sum(line['seconds'] for line in lines):.1f} s,"
+        f"{given.language}: {len(lines)} clips, {sum(line['seconds'] for line in lines):.1f} s,"
         f" {', '.join(f'{count} {gender}' for gender, count in sorted(genders.items()))}",
         file=sys.stderr,
     )

@@ -1,15 +1,18 @@
 """Stage 1: speech and checkpoints.
 
 Reads   the Hub or local folders, as config `data` and `models` name them
-Writes  data/sources/                 what was found where, with sha256
+Writes  data/sources/{source}/        what was found where, with sha256
         data/checkpoints/{model}.json the checkpoint's files, with sha256
         data/audio_files/{use}/       16 kHz WAV, and a manifest a language (calibration, evaluation)
 """
 
+# Of each data set apart, so that one that cannot be had takes nothing from the one before.
+SOURCES = "data/sources/" + (re.sub(r"[^\w.-]+", "--", str(SOURCE)).strip(".-") or "here")
+
 
 def english(use):
     """Where the English sentences of the same ids are; own audio brings its translations along."""
-    return [] if OWN_AUDIO else [f"data/sources/{SPLITS[use]}/en_us.json"]
+    return [] if OWN_AUDIO else [f"{SOURCES}/{SPLITS[use]}/en_us.json"]
 
 
 # All that a run fetches, as split/language. Not a param: what else there is changes no file's content.
@@ -36,7 +39,7 @@ rule resolve_dataset:
             "common/files.py",
         ],
     output:
-        "data/sources/dataset.json",
+        f"{SOURCES}/dataset.json",
     log:
         "logs/resolve_dataset.log",
     resources:
@@ -55,7 +58,7 @@ rule resolve_dataset:
 rule fetch_speech:
     """Download one split of one language, or hash it where it is local."""
     input:
-        dataset="data/sources/dataset.json",
+        dataset=f"{SOURCES}/dataset.json",
         local=lambda wildcards: local_speech(wildcards.language, wildcards.split),
         code=[
             "data/fetch.py",
@@ -72,7 +75,7 @@ rule fetch_speech:
             "common/progress.py",
         ],
     output:
-        "data/sources/{split}/{language}.json",
+        f"{SOURCES}/{{split}}/{{language}}.json",
     log:
         "logs/fetch_speech/{split}_{language}.log",
     resources:
@@ -85,7 +88,7 @@ rule fetch_speech:
 rule prepare_audio:
     """Choose sentences and recordings, write WAV and the language's manifest."""
     input:
-        files=lambda wildcards: f"data/sources/{SPLITS[wildcards.use]}/{wildcards.language}.json",
+        files=lambda wildcards: f"{SOURCES}/{SPLITS[wildcards.use]}/{wildcards.language}.json",
         english=lambda wildcards: english(wildcards.use),
         code=[
             "data/prepare.py",

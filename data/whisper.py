@@ -1,16 +1,25 @@
-"""A checkpoint on this machine: what identifies it, its processor and its loaded model."""
+"""A checkpoint on this machine: what identifies it, its processor and its loaded model.
+
+The libraries are imported by what uses them: the whole of them takes several seconds.
+"""
 
 import importlib.metadata
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
-import torch
-import transformers
-from transformers import WhisperForConditionalGeneration, WhisperProcessor
+from tokenizers import Tokenizer
 
 from common.cli import UserError
 from common.files import read_json
 from data.cache import local_folder
+
+if TYPE_CHECKING:
+    from transformers import (
+        WhisperFeatureExtractor,
+        WhisperForConditionalGeneration,
+        WhisperProcessor,
+    )
 
 PACKAGES = ("numpy", "torch", "transformers")  # those whose arithmetic ends up in a set
 
@@ -26,21 +35,48 @@ def facts_of(manifest: Path) -> dict[str, Any]:
     }
 
 
-def load_processor(manifest: Path) -> WhisperProcessor:
+def load_generation(manifest: Path) -> SimpleNamespace:
+    """The checkpoint's generation configuration, as it is written."""
+    return SimpleNamespace(**read_json(local_folder(manifest) / "generation_config.json"))
+
+
+def load_tokenizer(manifest: Path) -> Tokenizer:
+    """The checkpoint's tokenizer, without the library around it; needs no network."""
+    path = local_folder(manifest) / "tokenizer.json"
+    if path.is_file():
+        return Tokenizer.from_file(str(path))
+    from transformers import WhisperTokenizer  # which makes one of vocab.json and merges.txt
+
+    return WhisperTokenizer.from_pretrained(path.parent).backend_tokenizer
+
+
+def load_feature_extractor(manifest: Path) -> "WhisperFeatureExtractor":
+    """What turns the checkpoint's audio into features; needs no network."""
+    from transformers import WhisperFeatureExtractor
+
+    return WhisperFeatureExtractor.from_pretrained(local_folder(manifest))
+
+
+def load_processor(manifest: Path) -> "WhisperProcessor":
     """The checkpoint's feature extractor and tokenizer; needs no network."""
+    from transformers import WhisperProcessor
+
     return WhisperProcessor.from_pretrained(local_folder(manifest))
 
 
-def load_model(manifest: Path) -> WhisperForConditionalGeneration:
+def load_model(manifest: Path) -> "WhisperForConditionalGeneration":
     """The checkpoint in float32, its weights frozen, ready for inference; needs no network.
 
     Raises:
         UserError: A tensor that the model needs is not in the files.
     """
+    import torch
+    import transformers
+
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     folder = local_folder(manifest)
-    model, loading = WhisperForConditionalGeneration.from_pretrained(
+    model, loading = transformers.WhisperForConditionalGeneration.from_pretrained(
         folder, dtype=torch.float32, output_loading_info=True
     )
     # The library fills what it does not find with random numbers.

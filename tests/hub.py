@@ -17,6 +17,7 @@ import struct
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -98,13 +99,20 @@ def listing(folder: Path, path: Path) -> dict[str, Any]:
     name = path.relative_to(folder).as_posix()
     if path.is_dir():
         return {"type": "directory", "path": name, "oid": "0" * 40, "size": 0}
-    data = path.read_bytes()
-    oid = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
-    entry = {"type": "file", "path": name, "oid": oid, "size": len(data)}
+    size, changed = path.stat().st_size, path.stat().st_mtime_ns
+    oid, digest = digests(path, size, changed)
+    entry = {"type": "file", "path": name, "oid": oid, "size": size}
     if name.endswith(LARGE):
-        digest = hashlib.sha256(data).hexdigest()
-        entry["lfs"] = {"oid": digest, "size": len(data), "pointerSize": 134}
+        entry["lfs"] = {"oid": digest, "size": size, "pointerSize": 134}
     return entry
+
+
+@cache
+def digests(path: Path, size: int, _changed: int) -> tuple[str, str]:
+    """Git's blob id and the SHA-256 of a file."""
+    data = path.read_bytes()
+    blob_id = hashlib.sha1(b"blob %d\0" % size + data).hexdigest()
+    return blob_id, hashlib.sha256(data).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -2,6 +2,7 @@
 
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from safetensors.numpy import save_file
 
 from common.cli import UserError
 from common.files import read_json, sha256_of
-from data.cache import local_folder
+from data.cache import discard, local_folder
 from data.checkpoint import main as checkpoint
 from tests.hub import Fault, Hub, use
 
@@ -99,6 +100,56 @@ def test_a_changed_byte_is_fetched_again_or_refused(hub, name):
     with pytest.raises(UserError, match=rf"{name} of the model {NAME} arrived damaged twice"):
         have()
     assert not Path("checkpoint.json").exists()
+
+
+def is_original(hub) -> bool:
+    """Whether the manifest lists the files as the Hub has them."""
+    folder = hub.root / "models" / NAME
+    return all(
+        file["sha256"] == sha256_of(folder / file["path"])
+        for file in read_json(Path("checkpoint.json"))["files"]
+    )
+
+
+PASSING = [
+    *(Fault("status", where, times=2) for where in ("api", "tree", "resolve")),
+    Fault("status", "resolve", times=2, method="HEAD"),
+    Fault("status", "resolve", status=429, headers={"Retry-After": "1"}),
+    *(Fault("reset", where) for where in ("api", "tree", "resolve")),
+    *(Fault(kind, "resolve") for kind in ("stall", "truncate", "short", "flip")),
+]
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=lambda fault: f"{fault.kind}-{fault.where}")
+@pytest.mark.parametrize("lasting", [False, True], ids=["passing", "lasting"])
+def test_faults_end_in_the_right_bytes_or_in_a_sentence(hub, monkeypatch, fault, lasting):
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
+    hub.faults.append(replace(fault, times=999 if lasting else fault.times))
+    if lasting:
+        with pytest.raises(UserError) as error:
+            have()
+        assert "\n" not in str(error.value)
+        assert not Path("checkpoint.json").exists()
+        hub.faults.clear()
+    have()
+    assert is_original(hub)
+
+
+def test_a_dead_hub_with_a_warm_cache_goes_on_and_with_a_cold_one_is_one_sentence(
+    hub, monkeypatch, capsys
+):
+    first = have().read_bytes()
+    hub.faults.append(Fault("reset", "", times=999))
+    assert have(out="again.json").read_bytes() == first
+    assert "going on with what is cached" in capsys.readouterr().err
+    discard(local_folder(Path("again.json")) / "model.safetensors")
+    with pytest.raises(
+        UserError, match=f"{hub.url} does not answer, but what is needed of the model {NAME}"
+    ):
+        have(out="again.json")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", "nowhere")
+    with pytest.raises(UserError, match="cannot reach the Hub"):
+        have(out="again.json")
 
 
 NOT_A_WHISPER = {

@@ -114,6 +114,21 @@ def test_killed_at_20_random_moments_no_more_than_a_step_is_fetched_twice(hub):
     assert hub.starts == sizes  # and each went on where the one before had ended
 
 
+def test_processes_that_want_the_same_file_fetch_it_once_and_see_no_damage(hub):
+    hub.pace = 0.002
+    hub.faults.append(Fault("flip", "large.bin"))
+    context = multiprocessing.get_context("fork")
+    commit, file = listed()
+    processes = [context.Process(target=_forked, args=(commit, file)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert is_original(hub, have()) and hub.starts == [0, 0]
+    assert not partial_file(file).exists()
+
+
 def _forked(commit: str, file: RemoteFile) -> None:
     close_session()
     download.download(REPO, commit, file)

@@ -13,7 +13,7 @@ from huggingface_hub import close_session, constants
 from common.cli import UserError
 from common.files import read_json, sha256_of
 from data import hub as client
-from data.cache import Repo, discard, local_paths, snapshot
+from data.cache import Repo, discard, is_intact, local_paths, snapshot
 from data.fetch import fetch_split
 from data.fetch import main as fetch
 from data.source import dataset
@@ -198,6 +198,33 @@ def test_passing_faults_are_survived(hub, fault):
     hub.faults.append(fault)
     assert is_original(hub, have())
     assert fault.times == 0
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(Fault("status", where, times=999) for where in ("revision", "tree", "resolve")),
+        Fault("status", "resolve", times=999, method="HEAD"),
+        Fault("status", "resolve", times=999, status=429, headers={"Retry-After": "1"}),
+        *(Fault("reset", where, times=999) for where in ("revision", "tree", "resolve")),
+        *(Fault(kind, "resolve", times=999) for kind in ("flip", "truncate", "halt", "short")),
+        *(Fault("stall", where, times=999) for where in ("tree", "resolve")),
+    ],
+    ids=lambda fault: f"{fault.kind}-{fault.where}-{fault.method}-{fault.status}",
+)
+def test_lasting_faults_are_one_sentence(hub, tmp_path, monkeypatch, fault):
+    """Of which nothing damaged is left that looks whole; when they end, the same command goes on."""
+    monkeypatch.setattr(client, "ANSWER_WITHIN", 1.0)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
+    hub.faults.append(fault)
+    with pytest.raises(UserError) as error:
+        have()
+    assert NAME in str(error.value) or "cannot reach the Hub" in str(error.value)
+    assert "\n" not in str(error.value) and fault.times < 999
+    blobs = [path for path in tmp_path.rglob("blobs/*") if path.suffix != ".incomplete"]
+    assert all(is_intact(path, path.name) for path in blobs)
+    hub.faults.clear()
+    assert is_original(hub, have())
 
 
 def test_a_lasting_503_is_one_sentence(hub):

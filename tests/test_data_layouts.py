@@ -175,20 +175,28 @@ def test_any_format_rate_and_number_of_channels(tmp_path):
 
 
 def test_what_cannot_be_used_is_passed_over_and_counted(tmp_path):
-    (tmp_path / "noise.wav").write_bytes(b"RIFF but no more")
-    (tmp_path / "empty.wav").write_bytes(b"")
     (tmp_path / "short.wav").write_bytes(encoded(tone(0.5)))
     (tmp_path / "long.flac").write_bytes(encoded(tone(31)))
-    names = ["noise.wav", "empty.wav", "short.wav", "long.flac", "good.wav", "better.wav"]
+    names = ["short.wav", "long.flac", "good.wav", "better.wav"]
     lines = [line(name) for name in names] + [{**line("mute.wav"), "text": " "}]
     manifest = own(tmp_path, lines)
     used = run(manifest, None, tmp_path, samples=2)
     assert {one["recording"] for one in used} == {"good.wav", "better.wav"}
     with pytest.raises(UserError) as error:
         run(manifest, None, tmp_path, samples=3)
-    assert "has 2 usable of 7 sentences" in str(error.value)
-    for reason in ("1 not decodable", "1 without audio", "1 shorter", "1 longer", "1 without text"):
+    assert "has 2 usable of 5 sentences" in str(error.value)
+    for reason in ("1 shorter", "1 longer", "1 without text"):
         assert reason in str(error.value)
+    assert "lower data.samples_per_language to 2 or less, or add recordings" in str(error.value)
+    assert " of the split" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"RIFF but no more", b""])
+def test_a_file_that_is_no_audio_is_named(tmp_path, content):
+    (tmp_path / "noise.wav").write_bytes(content)
+    manifest = own(tmp_path, [line("noise.wav"), line("good.wav")])
+    with pytest.raises(UserError, match=r"noise\.wav, which .*index\.csv lists, cannot be read"):
+        run(manifest, None, tmp_path, samples=1)
 
 
 def test_a_sentence_is_its_id_or_else_its_text(tmp_path):

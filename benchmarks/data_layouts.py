@@ -1,0 +1,97 @@
+"""What one language costs in each layout on the Hub: requests, bytes fetched, peak memory, seconds.
+
+Example: python -m benchmarks.data_layouts --clips 300
+
+Serves noise, which no compression makes smaller, from this machine, 11.6 s a clip as FLEURS has on
+average, in each layout in turn; then finds, fetches and prepares 20 clips of it, each step in a
+process of its own.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tests.data_fleurs import encoded, row, write_converted, write_split, write_tar
+from tests.hub import Hub
+
+NAME, LANGUAGE = "owner/fleurs", "ko_kr"
+SECONDS = 11.6
+RUN = (
+    "import runpy, sys\nsys.argv = sys.argv[1:]\n"
+    "try:\n    runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
+    "finally:\n    lines = open('/proc/self/status').read().splitlines()\n"
+    "    print(*[line.split()[1] for line in lines if line.startswith('VmHWM:')])"
+)
+
+
+def peak(environment: dict[str, str], *step: str) -> float:
+    """Peak memory, in MB, of a step of the data stage: a module and its arguments."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, *step],
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=True,
+    )
+    return int(done.stdout) * 1024 / 1e6
+
+
+def measure(folder: Path, write: Callable[[Path], object], samples: int) -> str:
+    """Serve what `write` writes into a repository, prepare samples of it, and say what it cost."""
+    with Hub(folder / "hub") as hub:
+        (hub.root / "datasets" / NAME).mkdir(parents=True)
+        write(hub.root)
+        environment = hub.environment(folder / "cache")
+        dataset, files = str(folder / "dataset.json"), str(folder / "files.json")
+        out = str(folder / "clips" / f"{LANGUAGE}.jsonl")
+        given = ["--language", LANGUAGE]
+        begin = time.monotonic()
+        peak(environment, "data.source", "--source", NAME, "--out", dataset)
+        fetch = ["--dataset", dataset, *given, "--split", "validation", "--out", files]
+        fetching = peak(environment, "data.fetch", *fetch)
+        fetched = time.monotonic() - begin
+        choice = ["--samples", str(samples), "--seed", "0", "--pool", "calibration"]
+        prepare = ["--use", "calibration", *given, "--files", files, "--silence", "-55"]
+        preparing = peak(environment, "data.prepare", *prepare, *choice, "--out", out)
+        seconds = time.monotonic() - begin - fetched
+        blobs = (folder / "cache").rglob("blobs/*")
+        size = sum(path.stat().st_size for path in blobs) / 1e6
+        return (
+            f"{len(hub.requests):8} {size:10.1f} {fetched:8.1f} {seconds:8.1f}"
+            f" {fetching:10.0f} {preparing:10.0f}"
+        )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print a line a layout."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--clips", type=int, default=300, help="in the split")
+    parser.add_argument("--samples", type=int, default=20, help="to prepare")
+    given = parser.parse_args(argv)
+    rng = np.random.default_rng(0)
+    rows = []
+    for sentence in range(given.clips):
+        noise = 0.1 * rng.standard_normal((round(SECONDS * 16_000), 1), dtype=np.float32)
+        rows.append(row(sentence, 0, SECONDS, sound=encoded(noise)))
+    layouts = {
+        "parquet": lambda root: write_split(root / "datasets" / NAME, LANGUAGE, rows),
+        "converted": lambda root: write_converted(root / "converted" / NAME, LANGUAGE, rows),
+        "tar": lambda root: write_tar(root / "datasets" / NAME, LANGUAGE, rows),
+    }
+    print(f"{'layout':10}requests  MB fetched  fetch s  write s  fetch MB  prepare MB")
+    for name, write in layouts.items():
+        with tempfile.TemporaryDirectory() as folder:
+            print(f"{name:10}{measure(Path(folder), write, given.samples)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
