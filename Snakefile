@@ -5,6 +5,7 @@ snakemake --cores 8 calibration   up to one stage: data, calibration, compiled, 
 """
 
 import os
+import re
 import sys
 import time
 from contextlib import suppress
@@ -87,6 +88,7 @@ def local_checkpoint(source):
 
 include: "data/rules.smk"
 include: "data/labels.smk"
+include: "runtime/rules.smk"
 include: "calibration/rules.smk"
 include: "compilation/rules.smk"
 include: "evaluation/rules.smk"

@@ -7,6 +7,7 @@ Example:
     python -m calibration.decoder --checkpoint data/checkpoints/whisper-small.json
         --clips data/audio_files/calibration/de_de.jsonl data/audio_files/calibration/ko_kr.jsonl
         --features calibration/sets/whisper-small/encoder/manifest.json
+        --graphs runtime/float/whisper-small/manifest.json
         --seed 0 --transcribe 0.8 --translate 0.2
         --out calibration/sets/whisper-small/decoder/manifest.json
 
@@ -22,20 +23,21 @@ import argparse
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-from transformers import WhisperForConditionalGeneration, WhisperTokenizer
+from tokenizers import Tokenizer
 
-from calibration import sequence, store
+from calibration import greedy, sequence, store, work
+from calibration.work import EMBEDDINGS, STATES, Work
 from common.cli import UserError, run
-from common.files import read_json, sha256_of, write_json
-from common.progress import Progress
-from data import whisper
+from common.files import read_json, write_json
+from data.cache import local_folder
 from data.clips import Clip, interleave, understood
-from data.whisper import facts_of, load_model, load_processor
+from data.whisper import facts_of, load_generation, load_tokenizer
+from runtime import ir, openvino_sessions, tables
 
-INPUTS = ("decoder_hidden_states", "encoder_hidden_states")  # in the order of the vendor's list
+INPUTS = (EMBEDDINGS, STATES)  # in the order of the vendor's list
 _AGAIN = "delete %s and run the same command again"
 
 
@@ -43,6 +45,7 @@ def calibrate_decoder(
     checkpoint: Path,
     clip_manifests: list[Path],
     features: Path,
+    graphs: Path,
     settings: dict[str, Any],
     out: Path,
 ) -> dict[str, Any]:
@@ -52,6 +55,7 @@ def calibrate_decoder(
         checkpoint: Manifest of the checkpoint.
         clip_manifests: Manifests of the calibration clips, one a language.
         features: Manifest of the encoder set made from the same clips.
+        graphs: Manifest of the checkpoint's float graphs.
         settings: `seed`, `mix`, `max_new_tokens`, `tasks`.
         out: The set's manifest.
 
@@ -59,64 +63,70 @@ def calibrate_decoder(
         The manifest as written to `out`.
     """
     facts = facts_of(checkpoint)
-    model = load_model(checkpoint)
-    generation = model.generation_config
+    generation = load_generation(checkpoint)
     clips = understood(interleave(clip_manifests), generation)
-    mels = {s["clip_sha256"]: s for s in read_json(features)["samples"]}
-    tasks = sequence.tasks_of(generation, settings["tasks"])
-    code = store.source_of(sequence, whisper, sys.modules[__name__])
+    allowed = sequence.tasks_of(generation, settings["tasks"])
+    tasks = [sequence.draw_task(clip, settings["seed"], settings["mix"], allowed) for clip in clips]
     out.unlink(missing_ok=True)  # it would not describe the files while they are being replaced
-    clips_store = out.parent / ".clips"
-    keys, samples = [], []
-    for index, clip in enumerate(Progress(clips, desc="decoder inputs", unit="clip")):
-        task = sequence.draw_task(clip, settings["seed"], settings["mix"], tasks)
-        prompt = sequence.prompt_of(clip["whisper_language"], task, generation)
-        if clip["sha256"] not in mels:
-            raise UserError(f"{features} was not made from {clip['path']}; {_AGAIN % features}")
-        mel = mels[clip["sha256"]]
-        key = store.key_of(facts, code, mel["sha256"], prompt, settings["max_new_tokens"])
-        record = store.load(clips_store, key)
-        if record is None:
-            mel_path = features.parent / mel["file"]
-            if not mel_path.is_file() or sha256_of(mel_path) != mel["sha256"]:
-                raise UserError(f"{mel_path} is missing or was changed; {_AGAIN % features}")
-            limit = settings["max_new_tokens"]
-            arrays, ids = _decoder_inputs(model, np.load(mel_path), prompt, limit)
-            record = store.save(clips_store, key, arrays, {"task": task, "token_ids": ids})
-        keys.append(key)
-        samples.append(_sample(index, key, record, clip, clips_store, out.parent))
+    todo = _plan(clips, tasks, features, graphs, generation, settings)
+    clips_store, limit = out.parent / ".clips", settings["max_new_tokens"]
+    shape = read_json(local_folder(checkpoint) / "config.json")
+    width, positions = shape["d_model"], shape["max_source_positions"]
+    batch = work.batch_size(shape["decoder_layers"], positions, width)
+    work.encode_missing(graphs, todo, clips_store, _AGAIN % features)
+    work.decode_missing(graphs, todo, clips_store, greedy.rules_of(generation), limit, batch)
+    samples = [
+        _sample(index, one, task, clip, clips_store, out.parent)
+        for index, (one, task, clip) in enumerate(zip(todo, tasks, clips, strict=True))
+    ]
     _remove_others(out.parent, len(samples))
-    store.prune(clips_store, keys)
-    _write_vendor_lists(out.parent, samples, model, load_processor(checkpoint).tokenizer)
+    store.prune(clips_store, [key for one in todo for key in (one.key, one.states_key)])
+    shapes = [[1, -1, width], [1, positions, width]]
+    _write_vendor_lists(out.parent, samples, shapes, load_tokenizer(checkpoint))
     manifest = {"part": "decoder", "checkpoint": facts, "settings": settings, "samples": samples}
     write_json(out, manifest)
     return manifest
 
 
-def _decoder_inputs(
-    model: WhisperForConditionalGeneration,
-    mel: np.ndarray,
-    prompt: dict[str, str],
-    max_new_tokens: int,
-) -> tuple[dict[str, np.ndarray], list[int]]:
-    """Both inputs of the decoder for one clip, and the token ids behind the first."""
-    states = sequence.encode(model, mel)
-    ids = sequence.greedy_tokens(model, states, prompt, max_new_tokens)
-    return dict(zip(INPUTS, (sequence.embed(model, ids), states), strict=True)), ids
+def _plan(
+    clips: list[Clip],
+    tasks: list[str],
+    features: Path,
+    graphs: Path,
+    generation: SimpleNamespace,
+    settings: dict[str, Any],
+) -> list[Work]:
+    """What each clip's sample is made from; its keys name all that its bytes depend on."""
+    mels = {sample["clip_sha256"]: sample for sample in read_json(features)["samples"]}
+    made_by = read_json(graphs)
+    code = store.source_of(work, ir, openvino_sessions)
+    more_code = store.source_of(greedy, sequence, tables)
+    todo = []
+    for clip, task in zip(clips, tasks, strict=True):
+        if clip["sha256"] not in mels:
+            raise UserError(f"{features} was not made from {clip['path']}; {_AGAIN % features}")
+        mel = mels[clip["sha256"]]
+        prompt = sequence.prompt_tokens(clip["whisper_language"], task, generation)
+        states_key = store.key_of(made_by, code, mel["sha256"])
+        key = store.key_of(states_key, more_code, prompt, settings["max_new_tokens"])
+        todo.append(Work(features.parent / mel["file"], mel["sha256"], prompt, states_key, key))
+    return todo
 
 
 def _sample(
-    index: int, key: str, record: store.Record, clip: Clip, clips_store: Path, folder: Path
+    index: int, one: Work, task: str, clip: Clip, clips_store: Path, folder: Path
 ) -> dict[str, Any]:
     """Put a clip's arrays in their numbered place; return the manifest's entry."""
+    record = read_json(clips_store / f"{one.key}.json")
+    files = record["files"] | read_json(clips_store / f"{one.states_key}.json")["files"]
     sample: dict[str, Any] = {}
-    for name in INPUTS:
+    for name, key in ((EMBEDDINGS, one.key), (STATES, one.states_key)):
         file = f"sample_{index:04d}/{name}.npy"
         store.place(clips_store, key, name, folder / file)
-        sample[name] = {"file": file, "sha256": record["files"][name]}
+        sample[name] = {"file": file, "sha256": files[name]}
     return sample | {
         "language": clip["language"],
-        "task": record["task"],
+        "task": task,
         "token_ids": record["token_ids"],
         "sentence_id": clip["sentence_id"],
         "clip": str(clip["path"]),
@@ -127,15 +137,11 @@ def _sample(
 def _write_vendor_lists(
     folder: Path,
     samples: list[dict[str, Any]],
-    model: WhisperForConditionalGeneration,
-    tokenizer: WhisperTokenizer,
+    shapes: list[list[int]],
+    tokenizer: Tokenizer,
 ) -> None:
     """The two JSON files of the vendor's tutorial; paths are relative to the repository root."""
-    width, positions = model.config.d_model, model.config.max_source_positions
-    info = {
-        "input names": list(INPUTS),
-        "input shapes": [[1, -1, width], [1, positions, width]],
-    }
+    info = {"input names": list(INPUTS), "input shapes": shapes}
     paths = [[str(folder / sample[name]["file"]) for name in INPUTS] for sample in samples]
     fields = ("language", "task", "token_ids")
     metadata = [{field: sample[field] for field in fields} for sample in samples]
@@ -165,6 +171,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--checkpoint", type=Path, required=True, help="manifest of the checkpoint")
     parser.add_argument("--clips", type=Path, nargs="+", required=True, help="manifests of clips")
     parser.add_argument("--features", type=Path, required=True, help="the encoder set's manifest")
+    parser.add_argument("--graphs", type=Path, required=True, help="the float graphs' manifest")
     parser.add_argument("--seed", type=int, required=True, help="which clips are translated")
     parser.add_argument("--transcribe", type=float, required=True, help="share of clips")
     parser.add_argument("--translate", type=float, required=True, help="share of clips")
@@ -180,7 +187,9 @@ def main(argv: list[str] | None = None) -> None:
         "max_new_tokens": args.max_new_tokens,
         "tasks": args.tasks,
     }
-    manifest = calibrate_decoder(args.checkpoint, args.clips, args.features, settings, args.out)
+    manifest = calibrate_decoder(
+        args.checkpoint, args.clips, args.features, args.graphs, settings, args.out
+    )
     lengths = sorted(len(sample["token_ids"]) for sample in manifest["samples"])
     translated = sum(sample["task"] == "translate" for sample in manifest["samples"])
     print(

@@ -16,17 +16,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from transformers import GenerationConfig
-
 from calibration import features, store
 from common.cli import run
 from common.files import write_json, write_text
 from common.progress import Progress
 from data import audio
 from data import clips as clips_module
-from data.cache import local_folder
 from data.clips import interleave, read_audio, understood
-from data.whisper import facts_of, load_processor
+from data.whisper import facts_of, load_feature_extractor, load_generation
 
 
 def calibrate_encoder(checkpoint: Path, clip_manifests: list[Path], out: Path) -> dict[str, Any]:
@@ -39,10 +36,9 @@ def calibrate_encoder(checkpoint: Path, clip_manifests: list[Path], out: Path) -
     facts = facts_of(checkpoint)
     code = store.source_of(features, clips_module, audio, sys.modules[__name__])
     out.unlink(missing_ok=True)  # it would not describe the files while they are being replaced
-    generation = GenerationConfig.from_pretrained(local_folder(checkpoint))
-    clips = understood(interleave(clip_manifests), generation)
+    clips = understood(interleave(clip_manifests), load_generation(checkpoint))
     keys = [store.key_of(facts, code, clip["sha256"]) for clip in clips]
-    extractor = load_processor(checkpoint).feature_extractor
+    extractor = load_feature_extractor(checkpoint)
     samples = []
     for index, clip in enumerate(Progress(clips, desc="features", unit="clip")):
         key = keys[index]

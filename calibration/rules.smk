@@ -1,6 +1,6 @@
 """Stage 2: what each part will see at run time.
 
-Reads   data/audio_files/calibration/*.jsonl, data/checkpoints/{model}.json
+Reads   data/audio_files/calibration/*.jsonl, data/checkpoints/{model}.json, runtime/float/{model}/
 Writes  calibration/sets/{model}/encoder/  log-mel features
         calibration/sets/{model}/decoder/  embedded token sequences and encoder states
 """
@@ -43,16 +43,24 @@ rule calibrate_decoder:
         checkpoint="data/checkpoints/{model}.json",
         clips=lambda wildcards: clips("calibration", wildcards.model),
         features="calibration/sets/{model}/encoder/manifest.json",
+        graphs="runtime/float/{model}/manifest.json",
+        graph_files=rules.export_graphs.output.files,
         code=[
             "calibration/decoder.py",
+            "calibration/greedy.py",
             "calibration/sequence.py",
             "calibration/store.py",
+            "calibration/work.py",
             "common/cli.py",
             "common/files.py",
             "common/progress.py",
             "data/cache.py",
             "data/clips.py",
             "data/whisper.py",
+            "runtime/ir.py",
+            "runtime/openvino_sessions.py",
+            "runtime/sessions.py",
+            "runtime/tables.py",
         ],
     output:
         manifest=ensure("calibration/sets/{model}/decoder/manifest.json", non_empty=True),
@@ -64,7 +72,7 @@ rule calibrate_decoder:
         "logs/calibrate_decoder/{model}.tsv"
     threads: workflow.cores
     params:
-        packages=versions("numpy", "torch", "transformers"),
+        packages=versions("numpy", "openvino", "tokenizers"),
         flags=lambda wildcards: [
             "--seed",
             config["calibration"]["seed"],
@@ -79,4 +87,5 @@ rule calibrate_decoder:
         ],
     shell:
         "python -m calibration.decoder --checkpoint {input.checkpoint:q} --clips {input.clips:q}"
-        " --features {input.features:q} {params.flags:q} --out {output.manifest:q} 2> {log:q}"
+        " --features {input.features:q} --graphs {input.graphs:q} {params.flags:q}"
+        " --out {output.manifest:q} 2> {log:q}"

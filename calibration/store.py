@@ -51,6 +51,11 @@ def save(store: Path, key: str, arrays: dict[str, np.ndarray], facts: dict[str, 
     return record
 
 
+def read(store: Path, key: str, name: str) -> np.ndarray:
+    """A stored array."""
+    return np.load(_array_path(store, key, name), allow_pickle=False)
+
+
 def place(store: Path, key: str, name: str, destination: Path) -> None:
     """Make `destination` the stored array (a hard link, or a copy where links are not possible)."""
     source = _array_path(store, key, name)

@@ -3,6 +3,7 @@
 Example:
     python -m compilation.hand_off --model whisper-small --target cpu
         --checkpoint data/checkpoints/whisper-small.json
+        --graphs runtime/float/whisper-small/manifest.json
         --parts compilation/parts/whisper-small/cpu/encoder.json
                 compilation/parts/whisper-small/cpu/decoder.json
         --out compiled/whisper-small/cpu/manifest.json
@@ -21,23 +22,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-
 from common.cli import UserError, run
-from common.files import link_or_copy, read_json, sha256_of, write_json
+from common.files import link_or_copy, listed, read_json, sha256_of, write_json
 from data.cache import local_folder
-from data.whisper import facts_of, load_model, load_processor
+from data.whisper import facts_of
+from runtime.tables import TABLES
 
-TABLES = ("model.decoder.embed_tokens.weight", "model.decoder.embed_positions.weight")
 
-
-def assemble(model: str, target: str, checkpoint: Path, parts: list[Path], out: Path) -> None:
+def assemble(
+    model: str, target: str, checkpoint: Path, graphs: Path, parts: list[Path], out: Path
+) -> None:
     """Build the folder beside its place, then swap it in.
 
     Args:
         model: The model's name in the configuration; heads the parts' file names.
         target: What the parts are compiled for.
         checkpoint: Manifest of the checkpoint.
+        graphs: Manifest of its float graphs, which come with the embedding tables.
         parts: Records of the compiled parts.
         out: The folder's manifest.json.
     """
@@ -46,6 +47,7 @@ def assemble(model: str, target: str, checkpoint: Path, parts: list[Path], out: 
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     _copy_checkpoint_files(checkpoint, building)
+    _link_tables(graphs, building / "model.safetensors")
     records = {}
     for path in parts:
         record = read_json(path)
@@ -56,10 +58,7 @@ def assemble(model: str, target: str, checkpoint: Path, parts: list[Path], out: 
             )
         files = [{**file, "path": names[file["path"]]} for file in record["files"]]
         records[record["part"]] = {**record, "files": files}
-    files = [
-        {"path": path.name, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
-        for path in sorted(building.iterdir())
-    ]
+    files = listed(building, sorted(path.name for path in building.iterdir()))
     manifest = {
         "model": model,
         "target": target,
@@ -72,13 +71,24 @@ def assemble(model: str, target: str, checkpoint: Path, parts: list[Path], out: 
 
 
 def _copy_checkpoint_files(checkpoint: Path, folder: Path) -> None:
-    """Configuration, processor and the two embedding tables, as float32, of the checkpoint."""
-    for name in ("config.json", "generation_config.json"):
-        shutil.copyfile(local_folder(checkpoint) / name, folder / name)
-    load_processor(checkpoint).save_pretrained(folder)
-    weights = load_model(checkpoint).state_dict()
-    tables = {name: weights[name].contiguous() for name in TABLES}
-    save_file(tables, folder / "model.safetensors", metadata={"format": "pt"})
+    """Configuration, processor and tokenizer, as they are."""
+    home = local_folder(checkpoint)
+    for file in read_json(checkpoint)["files"]:
+        path = home / file["path"]
+        if path.suffix == ".safetensors" or path.name == "model.safetensors.index.json":
+            continue
+        shutil.copyfile(path, folder / path.name)
+        if sha256_of(folder / path.name) != file["sha256"]:
+            raise UserError(
+                f"{path} was changed since {checkpoint} was written; delete {checkpoint} and run"
+                " the same command again"
+            )
+
+
+def _link_tables(graphs: Path, destination: Path) -> None:
+    """The embedding tables of a checkpoint, from the manifest of its float graphs."""
+    (record,) = (file for file in read_json(graphs)["files"] if file["path"] == TABLES)
+    _link_checked(graphs.with_name(TABLES), record["sha256"], destination)
 
 
 def _link_checked(source: Path, sha256: str, destination: Path) -> None:
@@ -109,10 +119,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--model", required=True, help="the model's name")
     parser.add_argument("--target", required=True, help="what the parts are compiled for")
     parser.add_argument("--checkpoint", type=Path, required=True, help="manifest of the checkpoint")
+    parser.add_argument("--graphs", type=Path, required=True, help="manifest of its float graphs")
     parser.add_argument("--parts", type=Path, nargs="+", required=True, help="records of the parts")
     parser.add_argument("--out", type=Path, required=True, help="the folder's manifest.json")
     args = parser.parse_args(argv)
-    assemble(args.model, args.target, args.checkpoint, args.parts, args.out)
+    assemble(args.model, args.target, args.checkpoint, args.graphs, args.parts, args.out)
     sizes: list[dict[str, Any]] = read_json(args.out)["files"]
     total = sum(file["bytes"] for file in sizes) / 1e6
     print(

@@ -9,7 +9,7 @@ import openvino as ov
 
 from common.cli import UserError
 from common.files import read_json, sha256_of
-from compilation.openvino_runtime import compile_model, names_of
+from runtime.ir import compile_model, names_of
 
 Inputs = dict[str, np.ndarray]  # by the name of the graph's input
 Reader = Callable[[dict[str, Any]], Inputs]  # from an entry of the manifest

@@ -1,7 +1,7 @@
 """Quantise one part's float OpenVINO graphs to int8 with a calibration set.
 
     python -m compilation.openvino_quantise --part encoder \
-        --graph compilation/graphs/whisper-small/cpu/encoder.xml \
+        --graph runtime/float/whisper-small/encoder.xml \
         --calibration calibration/sets/whisper-small/encoder/manifest.json \
         --out compilation/parts/whisper-small/cpu/encoder.xml
 
@@ -24,7 +24,7 @@ from nncf.quantization.advanced_parameters import (
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from common.cli import UserError, run
-from common.files import sha256_of, write_json
+from common.files import listed, write_json
 from compilation.openvino_calibration import (
     Reader,
     cross_reader,
@@ -32,17 +32,9 @@ from compilation.openvino_calibration import (
     encoder_reader,
     read_samples,
 )
-from compilation.openvino_runtime import make_stateful, save_model
+from runtime.ir import fix_batch, make_stateful, read_model, save_model
 
 SMOOTH_QUANT_ALPHA = 0.95  # NNCF's default for matrix products
-
-
-def read_graph(path: Path) -> ov.Model:
-    """A graph from its .xml and .bin."""
-    for file in (path, path.with_suffix(".bin")):
-        if not file.is_file():
-            raise UserError(f"{file} is missing; export the float graph first")
-    return ov.Core().read_model(path)
 
 
 def quantise(
@@ -76,7 +68,7 @@ def cross_path(path: Path) -> Path:
 
 def quantise_encoder(graph: Path, calibration: Path, out: Path, alpha: float) -> list[Path]:
     """Write the int8 encoder; return the graphs written."""
-    model = read_graph(graph)
+    model = fix_batch(read_model(graph), 1)
     samples = read_samples(calibration, "encoder")
     save_model(quantise(model, samples, encoder_reader(calibration.parent, model), alpha), out)
     return [out]
@@ -84,7 +76,7 @@ def quantise_encoder(graph: Path, calibration: Path, out: Path, alpha: float) ->
 
 def quantise_decoder(graph: Path, calibration: Path, out: Path, alpha: float) -> list[Path]:
     """Write the int8 decoder and its projections of the encoder states; return both graphs."""
-    model, cross = read_graph(graph), read_graph(cross_path(graph))
+    model, cross = (fix_batch(read_model(path), 1) for path in (graph, cross_path(graph)))
     samples = read_samples(calibration, "decoder")
     read = decoder_reader(calibration.parent, model, cross)
     model = make_stateful(quantise(model, samples, read, alpha))
@@ -94,23 +86,14 @@ def quantise_decoder(graph: Path, calibration: Path, out: Path, alpha: float) ->
     return [out, cross_path(out)]
 
 
-def listed(files: list[Path]) -> list[dict[str, Any]]:
-    """Name, size and checksum of files, for a record."""
-    return [
-        {"path": file.name, "bytes": file.stat().st_size, "sha256": sha256_of(file)}
-        for file in files
-    ]
-
-
 def write_record(part: str, graph: Path, graphs: list[Path], samples: int, alpha: float) -> None:
     """Write what the part's files are and how they were made, beside the first of them."""
+    names = [file.name for path in graphs for file in (path, path.with_suffix(".bin"))]
     record = {
         "part": part,
         "target": "cpu",
-        "files": listed([file for path in graphs for file in (path, path.with_suffix(".bin"))]),
-        "float_weights": listed(
-            [graph.with_name(path.name).with_suffix(".bin") for path in graphs]
-        ),
+        "files": listed(graphs[0].parent, names),
+        "float_weights": listed(graph.parent, [name for name in names if name.endswith(".bin")]),
         "compiler": {"openvino": ov.__version__, "nncf": nncf.__version__},
         "settings": {
             "precision": "int8",

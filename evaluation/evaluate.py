@@ -30,7 +30,7 @@ from data.clips import Clip, interleave, read_audio, understood
 from data.whisper import load_model
 from evaluation.load import sessions_of, with_sessions
 from evaluation.metrics import Errors, cosine, count_errors, normalise
-from evaluation.sessions import TorchDecoder, TorchEncoder
+from runtime.torch_sessions import TorchDecoder, TorchEncoder
 
 KINDS = ("float", "compiled")
 

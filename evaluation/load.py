@@ -13,8 +13,9 @@ from transformers import (
 
 from common.cli import UserError
 from common.files import read_json
-from evaluation.compiled_whisper import CompiledWhisper
-from evaluation.sessions import DecoderSession, EncoderSession, OpenVinoDecoder, OpenVinoEncoder
+from runtime.compiled_whisper import CompiledWhisper
+from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder
+from runtime.sessions import DecoderSession, EncoderSession
 
 
 def sessions_of(folder: Path) -> tuple[EncoderSession, DecoderSession]:

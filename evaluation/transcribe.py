@@ -24,6 +24,8 @@ def read_mono(path: Path) -> np.ndarray:
     Raises:
         UserError: The file is missing or holds no audio.
     """
+    if not path.is_file():
+        raise UserError(f"there is no file {path}; give the path of a recording")
     try:
         audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, soundfile.SoundFileError) as error:

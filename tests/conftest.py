@@ -1,5 +1,9 @@
 """What the tests share: a tiny checkpoint with random weights, its manifest, and clips."""
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +15,12 @@ from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalG
 from common.files import sha256_of, write_jsonl
 from data import checkpoint as data_checkpoint
 from demo.tokenizer import build_processor
+from runtime import graphs
 from tests.workflow import DEMO, clean_copy, snakemake
 
 ROOT = Path(__file__).parent.parent
+torch.set_num_threads(1)  # the models are tiny, and the demo runs beside the tests
+DEMO_RUN = pytest.StashKey[Future[Path]]()
 
 
 def make_checkpoint(folder: Path, *, multilingual: bool = True, mels: int = 80) -> Path:
@@ -67,6 +74,14 @@ def manifest_of(folder: Path, out: Path) -> Path:
     return out
 
 
+def graphs_of(checkpoint: Path) -> Path:
+    """The manifest of a checkpoint's float graphs, which are exported at the first call."""
+    out = checkpoint.parent / "float" / checkpoint.stem / "manifest.json"
+    if not out.is_file():
+        graphs.export(checkpoint, out)
+    return out
+
+
 def make_clips(folder: Path, language: str, whisper_language: str, count: int) -> Path:
     """Clips of tones and noise with a manifest, as the data stage writes them."""
     rng = np.random.default_rng(sum(map(ord, language)))
@@ -111,11 +126,26 @@ def clip_manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [make_clips(folder, fleurs, code, 2) for fleurs, code in languages.items()]
 
 
-@pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin with the demo's run, which takes minutes, where a test will ask for it."""
+    if not session.config.option.collectonly and any(
+        "demo" in item.fixturenames for item in session.items
+    ):
+        session.config.stash[DEMO_RUN] = ThreadPoolExecutor(1).submit(run_demo)
+
+
+def run_demo() -> Path:
     """A clean copy in which the README's first command has run; its output is in demo.log."""
-    folder = clean_copy(tmp_path_factory.mktemp("demo") / "project")
+    folder = clean_copy(Path(tempfile.mkdtemp(prefix="demo-")) / "project")
     result = snakemake(folder, *DEMO)
     assert result.returncode == 0, result.stdout
     (folder / "demo.log").write_text(result.stdout, encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo(pytestconfig: pytest.Config) -> Iterator[Path]:
+    """The folder of `run_demo`, which went on beside the tests before."""
+    folder = pytestconfig.stash[DEMO_RUN].result()
+    yield folder
+    shutil.rmtree(folder.parent)

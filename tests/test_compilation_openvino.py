@@ -15,9 +15,10 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from common.cli import UserError
 from common.files import read_json, save_npy, sha256_of, write_json
-from compilation import openvino_export, openvino_quantise
-from compilation.openvino_export import decoder_cross_graph, decoder_graph, encoder_graph
-from compilation.openvino_runtime import compile_model, make_stateful, save_model, trim_states
+from compilation import openvino_quantise
+from runtime import graphs as float_graphs
+from runtime.graphs import decoder_cross_graph, decoder_graph, encoder_graph
+from runtime.ir import compile_model, fix_batch, make_stateful, read_model, save_model, trim_states
 
 ROOT = Path(__file__).parent.parent
 LENGTH = 12  # tokens of the sequences compared
@@ -135,9 +136,9 @@ def write_array(folder: Path, file: str, array: np.ndarray) -> dict[str, str]:
 
 
 def export_parts(inputs: Path, out: Path) -> None:
-    for part in PARTS:
-        words = ["--part", part, "--checkpoint", f"{inputs}/checkpoint.json"]
-        openvino_export.main([*words, "--out", f"{out}/graphs/{part}.xml"])
+    float_graphs.main(
+        ["--checkpoint", f"{inputs}/checkpoint.json", "--out", f"{out}/graphs/manifest.json"]
+    )
 
 
 def quantise_parts(inputs: Path, out: Path) -> None:
@@ -184,7 +185,7 @@ def parts(inputs: Path, graphs: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def decoder(graphs: Path) -> Decoder:
-    graph = make_stateful(ov.Core().read_model(graphs / "decoder.xml"))
+    graph = make_stateful(fix_batch(read_model(graphs / "decoder.xml"), 1))
     return Decoder(graph, graphs / "decoder_cross.xml")
 
 
@@ -236,7 +237,7 @@ def test_other_checkpoints(changes) -> None:
     sample = make_sample(model, seed=0)
     states = compile_model(encoder_graph(model))(sample["features"])[0]
     np.testing.assert_allclose(states, sample["states"], atol=2e-5)
-    decoder = Decoder(make_stateful(decoder_graph(model)), decoder_cross_graph(model))
+    decoder = Decoder(make_stateful(fix_batch(decoder_graph(model), 1)), decoder_cross_graph(model))
     decoder.start(sample["states"])
     np.testing.assert_allclose(decoder.step(sample["embeds"]), sample["logits"], atol=2e-5)
 
@@ -289,7 +290,7 @@ def test_another_process_writes_the_same_bytes(parts, elsewhere) -> None:
     here, (there, process) = parts.parent, elsewhere
     assert process.wait() == 0, (there / "log").read_text()
     files = sorted(path.relative_to(here) for path in here.rglob("*.*"))
-    assert len(files) == 14
+    assert len(files) == 16
     assert [file for file in files if sha256_of(here / file) != sha256_of(there / file)] == []
 
 

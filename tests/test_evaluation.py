@@ -11,10 +11,10 @@ from transformers.modeling_outputs import BaseModelOutput
 from common.cli import UserError
 from data.cache import local_folder
 from evaluation import transcribe
-from evaluation.compiled_whisper import CompiledWhisper
 from evaluation.load import sessions_of
 from evaluation.metrics import Errors, cosine, count_errors, normalise
-from evaluation.sessions import TorchDecoder, TorchEncoder
+from runtime.compiled_whisper import CompiledWhisper
+from runtime.torch_sessions import TorchDecoder, TorchEncoder
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import yaml
 
 from tests.hub import Fault, Hub
 from tests.imports import ROOT
-from tests.workflow import clean_copy, snakemake
+from tests.workflow import clean_copy, planned, snakemake
 
 GENERATED = ("data/audio_files", "data/sources", "data/checkpoints", "calibration/sets", "compiled")
 
@@ -34,6 +34,18 @@ def test_without_the_hub_the_run_stops_with_one_sentence(tmp_path: Path) -> None
         assert part in sentence
     assert "Traceback" not in result.stdout
     assert generated(folder) == []
+
+
+def test_a_run_that_fails_takes_nothing_from_the_one_before(tmp_path: Path) -> None:
+    folder = clean_copy(tmp_path / "project")
+    small = ("data", "--configfile", "tests/small.yaml")
+    result = snakemake(folder, *small)
+    assert result.returncode == 0, result.stdout
+    before = generated(folder)
+    dead = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0"}
+    assert snakemake(folder, "data", **dead).returncode != 0
+    assert generated(folder) == before
+    assert planned(folder, *small) == {}
 
 
 @pytest.fixture

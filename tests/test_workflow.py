@@ -20,13 +20,14 @@ RULES = {  # what each rule's output feeds, directly
     "fetch_speech": ["prepare_audio"],
     "prepare_audio": ["calibrate_encoder", "calibrate_decoder", "evaluate"],
     "fetch_checkpoint": [
-        *("calibrate_encoder", "calibrate_decoder", "export_encoder", "export_decoder"),
+        *("calibrate_encoder", "calibrate_decoder", "export_graphs"),
         *("assemble_hand_off", "evaluate"),
     ],
     "calibrate_encoder": ["calibrate_decoder", "quantise_encoder", "evaluate"],
     "calibrate_decoder": ["quantise_decoder"],
-    "export_encoder": ["quantise_encoder"],
-    "export_decoder": ["quantise_decoder"],
+    "export_graphs": [
+        *("calibrate_decoder", "quantise_encoder", "quantise_decoder", "assemble_hand_off"),
+    ],
     "quantise_encoder": ["assemble_hand_off"],
     "quantise_decoder": ["assemble_hand_off"],
     "assemble_hand_off": ["evaluate"],

@@ -16,7 +16,7 @@ from transformers.modeling_outputs import (
 )
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from evaluation.sessions import DecoderSession, EncoderSession
+from runtime.sessions import DecoderSession, EncoderSession
 
 
 class CompiledWhisper(WhisperForConditionalGeneration):

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import openvino as ov
 from openvino._offline_transformations import apply_make_stateful_transformation
+from openvino.passes import ConstantFolding, Manager
 from openvino.properties.hint import inference_precision, kv_cache_precision
 
+from common.cli import UserError
 from common.files import replacing
 
 # Names like `Constant_13389` count everything that the process has made; `139` is a tracer's count.
@@ -22,6 +24,32 @@ def compile_model(model: Path | ov.Model) -> ov.CompiledModel:
     """
     settings = {inference_precision: ov.Type.f32, kv_cache_precision: ov.Type.f32}
     return ov.Core().compile_model(model, "CPU", settings)
+
+
+def read_model(path: Path) -> ov.Model:
+    """A graph from its .xml and .bin.
+
+    Raises:
+        UserError: one of them is missing.
+    """
+    for file in (path, path.with_suffix(".bin")):
+        if not file.is_file():
+            raise UserError(f"{file} is missing; export the float graph first")
+    return ov.Core().read_model(path)
+
+
+def fix_batch(model: ov.Model, batch: int) -> ov.Model:
+    """Give all inputs of a graph this batch size, in place; return the model."""
+    shapes = {}
+    for port in model.inputs:
+        shape = port.get_partial_shape()
+        shape[0] = batch
+        shapes[port] = shape
+    model.reshape(shapes)
+    folding = Manager()
+    folding.register_pass(ConstantFolding())  # the arithmetic of shapes, which are known now
+    folding.run_passes(model)
+    return model
 
 
 def make_stateful(model: ov.Model) -> ov.Model:

@@ -1,0 +1,1 @@
+"""How a Whisper is run: its two parts, their float graphs, and the sessions that run them."""

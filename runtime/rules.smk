@@ -1,0 +1,45 @@
+"""The float graphs of a checkpoint, which calibration runs and compilation quantises.
+
+Reads   data/checkpoints/{model}.json
+Writes  runtime/float/{model}/  OpenVINO IR of each part, and the embedding tables
+"""
+
+
+rule export_graphs:
+    """Float graphs of the encoder, the decoder's step and its projection of the encoder states."""
+    input:
+        checkpoint="data/checkpoints/{model}.json",
+        code=[
+            "runtime/graphs.py",
+            "runtime/ir.py",
+            "runtime/parts.py",
+            "runtime/tables.py",
+            "common/cli.py",
+            "common/files.py",
+            "data/cache.py",
+            "data/whisper.py",
+        ],
+    output:
+        manifest="runtime/float/{model}/manifest.json",
+        files=expand(
+            "runtime/float/{{model}}/{file}",
+            file=[
+                "encoder.xml",
+                "encoder.bin",
+                "decoder.xml",
+                "decoder.bin",
+                "decoder_cross.xml",
+                "decoder_cross.bin",
+                "tables.safetensors",
+            ],
+        ),
+    log:
+        "logs/export_graphs/{model}.log",
+    benchmark:
+        "logs/export_graphs/{model}.tsv"
+    params:
+        packages=versions("openvino", "safetensors", "torch", "transformers"),
+    # Freed blocks of a megabyte go back at once: half of the memory at the peak (glibc keeps them).
+    shell:
+        "MALLOC_MMAP_THRESHOLD_=1000000 python -m runtime.graphs --checkpoint {input.checkpoint:q}"
+        " --out {output.manifest:q} 2> {log:q}"

@@ -1,0 +1,41 @@
+"""Sessions of the float checkpoint, run by torch."""
+
+import numpy as np
+import torch
+from transformers import WhisperForConditionalGeneration
+
+from runtime import parts
+
+
+class TorchEncoder:
+    """The float checkpoint's encoder, run by torch."""
+
+    def __init__(self, model: WhisperForConditionalGeneration) -> None:
+        self._encoder = parts.Encoder(model)
+
+    @torch.inference_mode()
+    def encode(self, features: np.ndarray) -> np.ndarray:
+        """See `EncoderSession.encode`."""
+        return self._encoder(torch.from_numpy(features)).numpy()
+
+
+class TorchDecoder:
+    """The float checkpoint's decoder, run by torch."""
+
+    def __init__(self, model: WhisperForConditionalGeneration) -> None:
+        self._cross = parts.DecoderCross(model)
+        self._step = parts.DecoderStep(model)
+
+    @torch.inference_mode()
+    def start(self, states: np.ndarray) -> None:
+        """See `DecoderSession.start`."""
+        self._cross_states = self._cross(torch.from_numpy(states))
+        values = self._cross_states[1::2]
+        self._past = [value[:, :, :0] for value in values for _ in ("key", "value")]
+
+    @torch.inference_mode()
+    def step(self, embeddings: np.ndarray, cached: int) -> np.ndarray:
+        """See `DecoderSession.step`."""
+        past = [tensor[:, :, :cached] for tensor in self._past]
+        logits, *self._past = self._step(torch.from_numpy(embeddings), *past, *self._cross_states)
+        return logits.numpy()
