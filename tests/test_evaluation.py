@@ -177,6 +177,7 @@ def test_a_folder_that_is_no_hand_off_folder_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_no_audio_is_refused(tmp_path: Path) -> None:
     noise = tmp_path / "noise.wav"
     noise.write_bytes(b"not audio")
-    for path in (noise, tmp_path / "missing.wav"):
-        with pytest.raises(UserError, match=rf"{path.name} cannot be read as audio"):
-            transcribe.read_mono(path)
+    with pytest.raises(UserError, match=r"noise\.wav cannot be read as audio"):
+        transcribe.read_mono(noise)
+    with pytest.raises(UserError, match=r"there is no file .*missing\.wav; give the path"):
+        transcribe.read_mono(tmp_path / "missing.wav")
