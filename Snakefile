@@ -100,6 +100,8 @@ wildcard_constraints:
     split="train|validation|test",
     use="calibration|evaluation",
     target="[a-z0-9-]+",
+    shard="[0-9]+",
+    shards="[0-9]+",
 
 
 rule all:

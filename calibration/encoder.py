@@ -3,7 +3,7 @@
 Example:
     python -m calibration.encoder --checkpoint data/checkpoints/whisper-small.json
         --clips data/audio_files/calibration/de_de.jsonl data/audio_files/calibration/ko_kr.jsonl
-        --out calibration/sets/whisper-small/encoder/manifest.json
+        --fractions 1.0 --out calibration/sets/whisper-small/encoder/manifest.json
 
 Files, beside the manifest:
     encoder_calib_0000.npy ...   float32 [1, 3000, n_mels], languages interleaved
@@ -17,34 +17,49 @@ from pathlib import Path
 from typing import Any
 
 from calibration import features, store
+from calibration.variants import audio_of, variants
 from common.cli import run
+from common.disk import require_space
 from common.files import write_json, write_text
 from common.progress import Progress
-from data import audio
-from data import clips as clips_module
-from data.clips import interleave, read_audio, understood
+from data.clips import interleave, understood
 from data.whisper import facts_of, load_feature_extractor, load_generation
 
+CODE = ("calibration.encoder", "calibration.features", "calibration.variants")
+CODE += ("data.audio", "data.clips")  # what the bytes of the features are computed by
 
-def calibrate_encoder(checkpoint: Path, clip_manifests: list[Path], out: Path) -> dict[str, Any]:
+
+def calibrate_encoder(
+    checkpoint: Path, clip_manifests: list[Path], settings: dict[str, Any], out: Path
+) -> dict[str, Any]:
     """Compute what is missing of the set, number the files, write lists and manifest.
+
+    Args:
+        checkpoint: Manifest of the checkpoint.
+        clip_manifests: Manifests of the calibration clips, one a language.
+        settings: `fractions` of each clip's length, and whether there is a clip of `silence`.
+        out: The set's manifest.
 
     Returns:
         The manifest as written to `out`.
     """
     folder, clips_store = out.parent, out.parent / ".clips"
     facts = facts_of(checkpoint)
-    code = store.source_of(features, clips_module, audio, sys.modules[__name__])
     out.unlink(missing_ok=True)  # it would not describe the files while they are being replaced
-    clips = understood(interleave(clip_manifests), load_generation(checkpoint))
-    keys = [store.key_of(facts, code, clip["sha256"]) for clip in clips]
+    spoken = understood(interleave(clip_manifests), load_generation(checkpoint))
+    clips = variants(spoken, settings["fractions"], settings["silence"])
+    code = store.source_of(*CODE)
+    keys = [store.key_of(facts, code, clip["sha256"], clip["fraction"]) for clip in clips]
     extractor = load_feature_extractor(checkpoint)
+    missing = sum(not store.has(clips_store, key) for key in keys)
+    frames = extractor.nb_max_frames * extractor.feature_size
+    require_space(folder, missing * (4 * frames + store.OVERHEAD), "the encoder's calibration set")
     samples = []
     for index, clip in enumerate(Progress(clips, desc="features", unit="clip")):
         key = keys[index]
         record = store.load(clips_store, key)
         if record is None:
-            array = features.encoder_input(extractor, read_audio(clip))
+            array = features.encoder_input(extractor, audio_of(clip))
             record = store.save(clips_store, key, {"features": array}, {"shape": array.shape})
         file = f"encoder_calib_{index:04d}.npy"
         store.place(clips_store, key, "features", folder / file)
@@ -57,13 +72,14 @@ def calibrate_encoder(checkpoint: Path, clip_manifests: list[Path], out: Path) -
                 "sentence_id": clip["sentence_id"],
                 "clip": str(clip["path"]),
                 "clip_sha256": clip["sha256"],
+                "fraction": clip["fraction"],
             }
         )
     remove_others(folder, "encoder_calib_*.npy", [sample["file"] for sample in samples])
     store.prune(clips_store, keys)
     paths = "".join(f"{folder / sample['file']}\n" for sample in samples)
     write_text(folder / "whisper_encoder_cali.txt", paths)
-    manifest = {"part": "encoder", "checkpoint": facts, "samples": samples}
+    manifest = {"part": "encoder", "checkpoint": facts, "settings": settings, "samples": samples}
     write_json(out, manifest)
     return manifest
 
@@ -82,9 +98,14 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--checkpoint", type=Path, required=True, help="manifest of the checkpoint")
     parser.add_argument("--clips", type=Path, nargs="+", required=True, help="manifests of clips")
+    parser.add_argument(
+        "--fractions", type=float, nargs="+", default=[1.0], help="of each clip, from its begin"
+    )
+    parser.add_argument("--silence", action="store_true", help="a silent clip beside the others")
     parser.add_argument("--out", type=Path, required=True, help="the set's manifest.json")
     args = parser.parse_args(argv)
-    manifest = calibrate_encoder(args.checkpoint, args.clips, args.out)
+    settings = {"fractions": args.fractions, "silence": args.silence}
+    manifest = calibrate_encoder(args.checkpoint, args.clips, settings, args.out)
     print(f"encoder set: {len(manifest['samples'])} samples in {args.out.parent}", file=sys.stderr)
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from runtime.sessions import DecoderSession
 from runtime.tables import Tables
 
+CHUNK = 32  # tokens; see `first_feed`
+
 
 class Rules(NamedTuple):
     """What a checkpoint's generation configuration allows at each place."""
@@ -35,6 +37,15 @@ def rules_of(generation: SimpleNamespace) -> Rules:
     )
 
 
+def first_feed(prompt: list[int]) -> int:
+    """How many tokens of a prompt are fed at once; clips of a batch must agree in it.
+
+    The rest follows one by one. So a batch holds prompts of different lengths, and what it is fed
+    at each step has the same shape, hence the same results, whatever clips are in it.
+    """
+    return len(prompt) // CHUNK * CHUNK or len(prompt)
+
+
 def greedy(
     decoder: DecoderSession,
     tables: Tables,
@@ -52,32 +63,30 @@ def greedy(
         decoder: A session for this batch.
         tables: The checkpoint's embedding tables.
         states: Encoder states, float32 [B, positions, d_model].
-        prompts: The prompts' tokens, of one length, all with timestamps or all without.
+        prompts: The prompts' tokens, equal in `first_feed`.
         rules: The checkpoint's.
         max_new_tokens: Tokens after the prompt at most; cut to what the position table holds.
     """
-    timestamps = prompts[0][-1] != rules.no_timestamps
-    length = len(prompts[0])
-    said: list[list[int]] = [[] for _ in prompts]
-    finished = [False] * len(prompts)
+    rows = [list(prompt) for prompt in prompts]
+    limits = [min(len(prompt) + max_new_tokens, len(tables.positions)) for prompt in prompts]
+    finished = [len(prompt) >= limit for prompt, limit in zip(prompts, limits, strict=True)]
     decoder.start(states)
-    feed, cached = np.array(prompts), 0
-    for _ in range(min(max_new_tokens, len(tables.positions) - length)):
+    feed, cached = np.array([prompt[: first_feed(prompts[0])] for prompt in prompts]), 0
+    while not all(finished):
         scores = decoder.step(tables.embed(feed, cached), cached)[:, -1]
         cached += feed.shape[1]
-        for row, tokens in enumerate(said):
-            if finished[row]:
+        for row, (ids, prompt) in enumerate(zip(rows, prompts, strict=True)):
+            if finished[row] or len(ids) > cached:  # or it is still fed its prompt
                 continue
-            forbid(scores[row], tokens, rules, timestamps)
+            timestamps = prompt[-1] != rules.no_timestamps
+            forbid(scores[row], ids[len(prompt) :], rules, timestamps)
             token = int(scores[row].argmax())
-            finished[row] = token in rules.ends
-            if not finished[row]:
-                tokens.append(token)
-        if all(finished):
-            break
+            if token not in rules.ends:
+                ids.append(token)
+            finished[row] = token in rules.ends or len(ids) == limits[row]
         # What a finished row is fed no longer matters.
-        feed = np.array([[tokens[-1] if tokens else rules.ends[0]] for tokens in said])
-    return [prompt + tokens for prompt, tokens in zip(prompts, said, strict=True)]
+        feed = np.array([[ids[cached] if cached < len(ids) else rules.ends[0]] for ids in rows])
+    return rows
 
 
 def forbid(scores: np.ndarray, said: list[int], rules: Rules, timestamps: bool) -> None:

@@ -1,9 +1,25 @@
 """Stage 2: what each part will see at run time.
 
-Reads   data/audio_files/calibration/*.jsonl, data/checkpoints/{model}.json, runtime/float/{model}/
+Reads   data/audio_files/calibration/*.jsonl, data/checkpoints/{model}.json, runtime/float/{model}/;
+        data/transcriptions.json and data/translations.json where calibration.decoder.text is labels
 Writes  calibration/sets/{model}/encoder/  log-mel features
         calibration/sets/{model}/decoder/  embedded token sequences and encoder states
 """
+
+CALIBRATION = config["calibration"]
+LABELLED = CALIBRATION["decoder"]["text"] == "labels"
+SHARDS = CALIBRATION["shards"]
+
+
+def decoder_flags(model):
+    """What the decoder's set of a model is to be."""
+    settings = CALIBRATION["decoder"]
+    return [
+        *("--seed", CALIBRATION["seed"], "--mix"),
+        *(f"{stratum}={share}" for stratum, share in settings["mix"].items()),
+        *("--text", settings["text"], "--max-new-tokens", settings["max_new_tokens"]),
+        *("--set-aside", settings["set_aside"], "--tasks", *tasks(model)),
+    ]
 
 
 rule calibrate_encoder:
@@ -15,7 +31,9 @@ rule calibrate_encoder:
             "calibration/encoder.py",
             "calibration/features.py",
             "calibration/store.py",
+            "calibration/variants.py",
             "common/cli.py",
+            "common/disk.py",
             "common/files.py",
             "common/progress.py",
             "data/audio.py",
@@ -32,35 +50,58 @@ rule calibrate_encoder:
         "logs/calibrate_encoder/{model}.tsv"
     params:
         packages=versions("numpy", "torch", "transformers"),
+        flags=[
+            "--fractions",
+            *CALIBRATION["fractions"],
+            *(["--silence"] if CALIBRATION["silence"] else []),
+        ],
     shell:
         "python -m calibration.encoder --checkpoint {input.checkpoint:q} --clips {input.clips:q}"
-        " --out {output.manifest:q} 2> {log:q}"
+        " {params.flags:q} --out {output.manifest:q} 2> {log:q}"
 
 
 rule calibrate_decoder:
-    """Greedy token sequences, embedded, and the encoder states that they attend to."""
+    """Token sequences, embedded, and the encoder states that they attend to."""
     input:
         checkpoint="data/checkpoints/{model}.json",
         clips=lambda wildcards: clips("calibration", wildcards.model),
         features="calibration/sets/{model}/encoder/manifest.json",
         graphs="runtime/float/{model}/manifest.json",
         graph_files=rules.export_graphs.output.files,
+        labels=rules.label_clips.output if LABELLED else [],
+        shards=[
+            f"calibration/sets/{{model}}/decoder/shards/{shard}_of_{SHARDS}.json"
+            for shard in range(1, SHARDS + 1)
+            if SHARDS > 1
+        ],
         code=[
             "calibration/decoder.py",
+            "calibration/coverage.py",
+            "calibration/faults.py",
             "calibration/greedy.py",
-            "calibration/sequence.py",
+            "calibration/lists.py",
+            "calibration/plan.py",
             "calibration/store.py",
+            "calibration/strata.py",
+            "calibration/texts.py",
+            "calibration/variants.py",
             "calibration/work.py",
             "common/cli.py",
+            "common/disk.py",
             "common/files.py",
             "common/progress.py",
+            "data/audio.py",
             "data/cache.py",
             "data/clips.py",
+            "data/languages.py",
             "data/whisper.py",
+            "runtime/float_sessions.py",
             "runtime/ir.py",
             "runtime/openvino_sessions.py",
+            "runtime/parts.py",
             "runtime/sessions.py",
             "runtime/tables.py",
+            "runtime/torch_sessions.py",
         ],
     output:
         manifest=ensure("calibration/sets/{model}/decoder/manifest.json", non_empty=True),
@@ -73,19 +114,65 @@ rule calibrate_decoder:
     threads: workflow.cores
     params:
         packages=versions("numpy", "openvino", "tokenizers"),
-        flags=lambda wildcards: [
-            "--seed",
-            config["calibration"]["seed"],
-            "--transcribe",
-            config["calibration"]["decoder"]["mix"]["transcribe"],
-            "--translate",
-            config["calibration"]["decoder"]["mix"]["translate"],
-            "--max-new-tokens",
-            config["calibration"]["decoder"]["max_new_tokens"],
-            "--tasks",
-            *tasks(wildcards.model),
-        ],
+        flags=lambda wildcards: decoder_flags(wildcards.model),
+        labels=lambda wildcards, input: ["--labels", *input.labels] if LABELLED else [],
     shell:
         "python -m calibration.decoder --checkpoint {input.checkpoint:q} --clips {input.clips:q}"
         " --features {input.features:q} --graphs {input.graphs:q} {params.flags:q}"
-        " --out {output.manifest:q} 2> {log:q}"
+        " {params.labels:q} --out {output.manifest:q} 2> {log:q}"
+
+
+rule calibrate_decoder_shard:
+    """A share of the computing for the decoder's set, which then finds it in its store."""
+    input:
+        checkpoint="data/checkpoints/{model}.json",
+        clips=lambda wildcards: clips("calibration", wildcards.model),
+        features="calibration/sets/{model}/encoder/manifest.json",
+        graphs="runtime/float/{model}/manifest.json",
+        graph_files=rules.export_graphs.output.files,
+        labels=rules.label_clips.output if LABELLED else [],
+        code=[
+            "calibration/decoder.py",
+            "calibration/coverage.py",
+            "calibration/faults.py",
+            "calibration/greedy.py",
+            "calibration/lists.py",
+            "calibration/plan.py",
+            "calibration/store.py",
+            "calibration/strata.py",
+            "calibration/texts.py",
+            "calibration/variants.py",
+            "calibration/work.py",
+            "common/cli.py",
+            "common/disk.py",
+            "common/files.py",
+            "common/progress.py",
+            "data/audio.py",
+            "data/cache.py",
+            "data/clips.py",
+            "data/languages.py",
+            "data/whisper.py",
+            "runtime/float_sessions.py",
+            "runtime/ir.py",
+            "runtime/openvino_sessions.py",
+            "runtime/parts.py",
+            "runtime/sessions.py",
+            "runtime/tables.py",
+            "runtime/torch_sessions.py",
+        ],
+    output:
+        "calibration/sets/{model}/decoder/shards/{shard}_of_{shards}.json",
+    log:
+        "logs/calibrate_decoder_shard/{model}_{shard}_of_{shards}.log",
+    benchmark:
+        "logs/calibrate_decoder_shard/{model}_{shard}_of_{shards}.tsv"
+    threads: workflow.cores
+    params:
+        packages=versions("numpy", "openvino", "tokenizers"),
+        flags=lambda wildcards: decoder_flags(wildcards.model),
+        labels=lambda wildcards, input: ["--labels", *input.labels] if LABELLED else [],
+    shell:
+        "python -m calibration.decoder --checkpoint {input.checkpoint:q} --clips {input.clips:q}"
+        " --features {input.features:q} --graphs {input.graphs:q} {params.flags:q}"
+        " {params.labels:q} --shard {wildcards.shard}/{wildcards.shards}"
+        " --out {output:q} 2> {log:q}"

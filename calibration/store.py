@@ -7,14 +7,16 @@ new order or a new language recomputes only what is not there, and a damaged fil
 
 import hashlib
 import json
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from common.files import link_or_copy, read_json, save_npy, sha256_of, write_json
 
+OVERHEAD = 1000  # bytes of disk for a record and an array's header, about
 Record = dict[str, Any]  # {"files": {name: sha256}} and whatever the maker recorded
 
 
@@ -23,17 +25,27 @@ def key_of(*facts: Any) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def source_of(*modules: ModuleType) -> list[str]:
+@cache
+def source_of(*modules: str) -> list[str]:
     """SHA-256 of modules' source, a fact of keys: changed code computes again."""
-    return [sha256_of(Path(module.__file__)) for module in modules]
+    return [sha256_of(Path(find_spec(module).origin)) for module in modules]
+
+
+def has(store: Path, key: str) -> bool:
+    """Whether there is a record under `key`; its files are not looked at."""
+    return (store / f"{key}.json").is_file()
+
+
+def record_of(store: Path, key: str) -> Record:
+    """The record under `key`, which is there; its files are not looked at."""
+    return read_json(store / f"{key}.json")
 
 
 def load(store: Path, key: str) -> Record | None:
     """The record under `key`, or None where it or one of its files is absent or damaged."""
-    record_path = store / f"{key}.json"
-    if not record_path.is_file():
+    if not has(store, key):
         return None
-    record = read_json(record_path)
+    record = record_of(store, key)
     paths = {_array_path(store, key, name): digest for name, digest in record["files"].items()}
     whole = all(path.is_file() and sha256_of(path) == digest for path, digest in paths.items())
     return record if whole else None

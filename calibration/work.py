@@ -4,25 +4,25 @@ One part after the other, so that only one is in memory. A clip is encoded once;
 in batches, each as if it were alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from calibration import store
-from calibration.greedy import Rules, greedy
+from calibration.greedy import Rules, first_feed, greedy
 from common.cli import UserError
 from common.files import sha256_of
 from common.progress import Progress
-from runtime.openvino_sessions import float_decoder, float_encoder
-from runtime.tables import TABLES, load_tables
+from runtime.float_sessions import FloatSessions
+from runtime.tables import Tables
 
 STATES = "encoder_hidden_states"
 EMBEDDINGS = "decoder_hidden_states"
-# Bytes for the keys and values of a batch's encoder states, by far the most of what a batch takes.
-BATCH_BYTES = 900_000_000
-MOST = 16  # clips in a batch: beyond it nothing gets faster
+MOST = 16  # clips decoded at once: beyond it nothing gets faster
+USUAL = 64  # tokens of a sample, for the estimate of disk space: few beside 1500 positions
 
 
 class Work(NamedTuple):
@@ -31,47 +31,87 @@ class Work(NamedTuple):
     mel: Path
     mel_sha256: str
     prompt: list[int]
+    said: list[int] | None  # what follows the prompt; None: what the checkpoint says
     states_key: str
     key: str
 
 
-def encode_missing(graphs: Path, work: Iterable[Work], folder: Path, again: str) -> None:
-    """Store the encoder states of all work, float32 [1, positions, d_model], clip by clip."""
-    missing = {w.states_key: w for w in work if store.load(folder, w.states_key) is None}
-    if not missing:
-        return
-    encoder = float_encoder(graphs.parent)
-    for key, one in Progress(missing.items(), desc="encoder states", unit="clip"):
-        if not one.mel.is_file() or sha256_of(one.mel) != one.mel_sha256:
-            raise UserError(f"{one.mel} is missing or was changed; {again}")
-        store.save(folder, key, {STATES: encoder.encode(np.load(one.mel))}, {})
+class Maker(NamedTuple):
+    """Makes what is missing, into a store (see calibration/store.py)."""
+
+    sessions: FloatSessions
+    tables: Tables
+    rules: Rules
+    limit: int  # new tokens
+    config: dict[str, Any]  # the checkpoint's
+    store: Path
+
+    def bytes_missing(self, work: list[Work]) -> int:
+        """Bytes of disk that the missing arrays will take, about."""
+        width, positions = self.config["d_model"], self.config["max_source_positions"]
+        states = {w.states_key for w in work if not store.has(self.store, w.states_key)}
+        inputs = {w.key for w in work if not store.has(self.store, w.key)}
+        rows = len(states) * positions + len(inputs) * USUAL
+        return 4 * width * rows + store.OVERHEAD * (len(states) + len(inputs))
+
+    def encode(self, work: list[Work], again: str) -> None:
+        """Store the encoder states of all work, float32 [1, positions, d_model] each."""
+        missing = {w.states_key: w for w in work if store.load(self.store, w.states_key) is None}
+        if not missing:
+            return
+        encoder = self.sessions.encoder()
+        with Progress(total=len(missing), desc="encoder states", unit="clip") as progress:
+            for some in _slices(list(missing.values()), self.sessions.encoded_at_once):
+                states = encoder.encode(np.concatenate([_features(one, again) for one in some]))
+                for one, state in zip(some, states, strict=True):
+                    store.save(self.store, one.states_key, {STATES: state[np.newaxis]}, {})
+                progress.update(len(some))
+
+    def decode(self, work: list[Work]) -> None:
+        """Store the decoder's inputs of all work, float32 [1, L, d_model], and the token ids."""
+        missing = {w.key: w for w in work if store.load(self.store, w.key) is None}
+        for one in missing.values():
+            if one.said is not None:
+                self._save(one, one.prompt + one.said)
+        silent = [one for one in missing.values() if one.said is None]
+        if not silent:
+            return
+        # A batch takes as long as its longest text: clips of one language and task together.
+        silent.sort(key=lambda w: (first_feed(w.prompt), w.prompt, w.key))
+        batch = self._batch()
+        decoder = self.sessions.decoder(batch)
+        with Progress(total=len(silent), desc="decoder inputs", unit="clip") as progress:
+            for _, alike in groupby(silent, key=lambda w: first_feed(w.prompt)):
+                for some in _slices(list(alike), batch):
+                    full = some + some[-1:] * (batch - len(some))
+                    states = [store.read(self.store, w.states_key, STATES) for w in full]
+                    prompts = [w.prompt for w in full]
+                    rows = greedy(
+                        *(decoder, self.tables, np.concatenate(states)),
+                        *(prompts, self.rules, self.limit),
+                    )
+                    for one, ids in zip(some, rows, strict=False):
+                        self._save(one, ids)
+                    progress.update(len(some))
+
+    def _batch(self) -> int:
+        """How many clips are decoded at once: what fits, whatever the machine."""
+        width, positions = self.config["d_model"], self.config["max_source_positions"]
+        keys_and_values = 2 * self.config["decoder_layers"] * positions * width * 4
+        return max(1, min(MOST, self.sessions.decoder_bytes // keys_and_values))
+
+    def _save(self, one: Work, ids: list[int]) -> None:
+        arrays = {EMBEDDINGS: self.tables.embed(np.array([ids]))}
+        store.save(self.store, one.key, arrays, {"token_ids": ids})
 
 
-def decode_missing(
-    graphs: Path, work: Iterable[Work], folder: Path, rules: Rules, limit: int, batch: int
-) -> None:
-    """Store the decoder's inputs of all work, float32 [1, L, d_model], and the token ids."""
-    missing = {w.key: w for w in work if store.load(folder, w.key) is None}
-    if not missing:
-        return
-    tables = load_tables(graphs.parent / TABLES)
-    decoder = float_decoder(graphs.parent, batch)
-    # A batch has prompts of one length, and takes as long as its longest text: equal languages.
-    waiting = sorted(missing.values(), key=lambda w: (len(w.prompt), w.prompt, w.key))
-    with Progress(total=len(waiting), desc="decoder inputs", unit="clip") as progress:
-        while waiting:
-            alike = [w for w in waiting[:batch] if len(w.prompt) == len(waiting[0].prompt)]
-            waiting = waiting[len(alike) :]
-            full = alike + alike[-1:] * (batch - len(alike))
-            states = np.concatenate([store.read(folder, w.states_key, STATES) for w in full])
-            rows = greedy(decoder, tables, states, [w.prompt for w in full], rules, limit)
-            for one, ids in zip(alike, rows, strict=False):
-                arrays = {EMBEDDINGS: tables.embed(np.array([ids]))}
-                store.save(folder, one.key, arrays, {"token_ids": ids})
-            progress.update(len(alike))
+def _features(one: Work, again: str) -> np.ndarray:
+    if not one.mel.is_file() or sha256_of(one.mel) != one.mel_sha256:
+        raise UserError(f"{one.mel} is missing or was changed; {again}")
+    return np.load(one.mel, allow_pickle=False)
 
 
-def batch_size(decoder_layers: int, positions: int, d_model: int) -> int:
-    """How many clips are decoded at once: what fits, of the model alone, not of the machine."""
-    keys_and_values = 2 * decoder_layers * positions * d_model * np.dtype(np.float32).itemsize
-    return max(1, min(MOST, BATCH_BYTES // keys_and_values))
+def _slices(work: list[Work], size: int) -> Iterator[list[Work]]:
+    """The list in pieces of this size; the last may be shorter."""
+    for begin in range(0, len(work), size):
+        yield work[begin : begin + size]

@@ -5,7 +5,6 @@ Nothing here needs a network.
 
 import hashlib
 import re
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,14 +54,6 @@ def snapshot(repo: Repo, commit: str) -> Path:
 def blob_path(repo: Repo, digest: str) -> Path:
     """Where the cache keeps a file of this digest; links in snapshots lead to it."""
     return _folder(repo) / "blobs" / digest
-
-
-def free_bytes() -> int:
-    """Bytes that the disk of the cache can still take."""
-    folder = Path(constants.HF_HUB_CACHE)
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
 
 
 def cached_commit(repo: Repo, revision: str) -> str | None:

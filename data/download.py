@@ -19,13 +19,13 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers, disable_progress_bars
 
 from common.cli import UserError
+from common.disk import free_bytes
 from common.progress import Progress
 from data.cache import (
     RemoteFile,
     Repo,
     blob_path,
     discard,
-    free_bytes,
     is_intact,
     snapshot,
 )
@@ -85,7 +85,7 @@ def check_space(repo: Repo, commit: str, files: Iterable[RemoteFile]) -> None:
     Raises:
         UserError: fewer bytes are free than are still to be fetched.
     """
-    need, free = still_to_fetch(repo, commit, files), free_bytes()
+    need, free = still_to_fetch(repo, commit, files), free_bytes(Path(constants.HF_HUB_CACHE))
     if need > free:
         raise UserError(
             f"{need / 1e9:.2f} GB of the {repo} are still to be fetched, but the disk of"

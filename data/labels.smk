@@ -23,6 +23,7 @@ rule fetch_label_checkpoint:
             "data/hub.py",
             "data/hub_errors.py",
             "common/cli.py",
+            "common/disk.py",
             "common/files.py",
             "common/progress.py",
         ],

@@ -40,6 +40,9 @@ FLEURS_ONLY = frozenset([
 ])
 # fmt: on
 
+# Whisper codes of languages written without spaces between words.
+UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue", "km"})
+
 
 def near_matches(name: str, known: Iterable[str]) -> str:
     """Up to three of the `known` names most like `name`, best first, as text; empty if none is."""

@@ -22,11 +22,11 @@ from transformers import WhisperForConditionalGeneration, WhisperProcessor
 from transformers.modeling_outputs import BaseModelOutput
 
 from calibration.features import encoder_input
-from calibration.sequence import prompt_of, tasks_of
+from calibration.strata import tasks_of
 from common.cli import UserError, run
 from common.files import read_json, write_json
 from common.progress import Progress
-from data.clips import Clip, interleave, read_audio, understood
+from data.clips import Clip, interleave, is_multilingual, read_audio, understood
 from data.whisper import load_model
 from evaluation.load import sessions_of, with_sessions
 from evaluation.metrics import Errors, cosine, count_errors, normalise
@@ -72,7 +72,8 @@ def evaluate(
         states = {kind: encoders[kind].encode(features) for kind in KINDS}
         cosines.append(cosine(states["float"], states["compiled"]))
         for task, reference in _references(clip, tasks_of(generation, tasks)).items():
-            prompt = prompt_of(clip["whisper_language"], task, generation)
+            asked = {"language": clip["whisper_language"], "task": task}
+            prompt = asked if is_multilingual(generation) else {}
             texts = {
                 f"{e}+{d}": _text(whispers[d], processor, states[e], prompt)
                 for e, d in product(KINDS, KINDS)

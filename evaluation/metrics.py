@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 import jiwer
 import numpy as np
 
-# Written without spaces between words: errors are counted in characters (as in the Whisper paper).
-UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue", "km"})
+from data.languages import UNSPACED  # errors are counted in characters there (Whisper paper)
+
 # Arabic vowel signs and the stretching sign: optional in writing, so not counted as errors.
 ARABIC_OPTIONAL = frozenset(map(chr, [*range(0x064B, 0x0653), 0x0670, 0x0640]))
 

@@ -113,7 +113,7 @@ class DecoderStep(nn.Module):
         past, cross = caches[: 2 * len(layers)], caches[2 * len(layers) :]
         length, cached = inputs_embeds.shape[1], past[0].shape[2]
         # Token i of this call is at position cached + i and sees the positions up to its own.
-        positions = torch.arange(cached + length)
+        positions = torch.arange(cached + length, device=inputs_embeds.device)
         mask = positions[None, :] <= positions[cached:, None]
         states = inputs_embeds
         present: list[Tensor] = []

@@ -1,10 +1,10 @@
 """The embedding tables: looking tokens up is the host's work, whatever runs the parts."""
 
+import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors.numpy import load_file
 
 TABLES = "tables.safetensors"
 NAMES = ("model.decoder.embed_tokens.weight", "model.decoder.embed_positions.weight")
@@ -26,6 +26,15 @@ class Tables(NamedTuple):
 
 
 def load_tables(path: Path) -> Tables:
-    """The tables of a safetensors file."""
-    arrays = load_file(path)
-    return Tables(*(arrays[name] for name in NAMES))
+    """The tables of a safetensors file, mapped: only the rows that are looked up are read."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+    return Tables(*(_mapped(path, header[name], 8 + size) for name in NAMES))
+
+
+def _mapped(path: Path, entry: dict[str, Any], data: int) -> np.ndarray:
+    """A float32 tensor of a safetensors file whose data begins at byte `data`."""
+    offset = data + entry["data_offsets"][0]
+    shape = tuple(entry["shape"])
+    return np.asarray(np.memmap(path, np.float32, "r", offset=offset, shape=shape))

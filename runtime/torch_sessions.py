@@ -1,4 +1,4 @@
-"""Sessions of the float checkpoint, run by torch."""
+"""Sessions of the float checkpoint, run by torch where the model's weights are."""
 
 import numpy as np
 import torch
@@ -12,11 +12,12 @@ class TorchEncoder:
 
     def __init__(self, model: WhisperForConditionalGeneration) -> None:
         self._encoder = parts.Encoder(model)
+        self._device = model.device
 
     @torch.inference_mode()
     def encode(self, features: np.ndarray) -> np.ndarray:
         """See `EncoderSession.encode`."""
-        return self._encoder(torch.from_numpy(features)).numpy()
+        return self._encoder(torch.from_numpy(features).to(self._device)).cpu().numpy()
 
 
 class TorchDecoder:
@@ -25,11 +26,12 @@ class TorchDecoder:
     def __init__(self, model: WhisperForConditionalGeneration) -> None:
         self._cross = parts.DecoderCross(model)
         self._step = parts.DecoderStep(model)
+        self._device = model.device
 
     @torch.inference_mode()
     def start(self, states: np.ndarray) -> None:
         """See `DecoderSession.start`."""
-        self._cross_states = self._cross(torch.from_numpy(states))
+        self._cross_states = self._cross(torch.from_numpy(states).to(self._device))
         values = self._cross_states[1::2]
         self._past = [value[:, :, :0] for value in values for _ in ("key", "value")]
 
@@ -37,5 +39,6 @@ class TorchDecoder:
     def step(self, embeddings: np.ndarray, cached: int) -> np.ndarray:
         """See `DecoderSession.step`."""
         past = [tensor[:, :, :cached] for tensor in self._past]
-        logits, *self._past = self._step(torch.from_numpy(embeddings), *past, *self._cross_states)
-        return logits.numpy()
+        fed = torch.from_numpy(embeddings).to(self._device)
+        logits, *self._past = self._step(fed, *past, *self._cross_states)
+        return logits.cpu().numpy()

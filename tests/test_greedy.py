@@ -10,8 +10,8 @@ import torch
 from transformers import WhisperForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
-from calibration.greedy import greedy, rules_of
-from calibration.sequence import prompt_tokens
+from calibration.greedy import first_feed, greedy, rules_of
+from calibration.strata import prompt_tokens
 from data.cache import local_folder
 from data.whisper import load_generation
 from runtime.openvino_sessions import float_decoder
@@ -104,7 +104,7 @@ def test_batches_equal_generate(checkpoint: Path, model, task: str, changes: dic
 def test_timestamps_equal_generate(checkpoint: Path, model, first: int | None) -> None:
     states = states_of(model, len(LANGUAGES))
     generation = model.generation_config
-    prompts = [prompt_tokens(one, "transcribe", generation)[:-1] for one in LANGUAGES]
+    prompts = [prompt_tokens(one, "timestamps", generation) for one in LANGUAGES]
     changes = {"max_initial_timestamp_index": first}
     asked = {"language": LANGUAGES, "task": "transcribe", "return_timestamps": True}
     expected = by_library(model, states, changes, 3, **asked)
@@ -115,14 +115,27 @@ def test_timestamps_equal_generate(checkpoint: Path, model, first: int | None) -
     assert len(times) > len(LANGUAGES)
 
 
-def test_a_prompt_of_previous_text_equals_generate(checkpoint: Path, model) -> None:
-    states = states_of(model, 2)
+def test_prompts_of_previous_text_of_different_lengths_equal_generate(
+    checkpoint: Path, model
+) -> None:
+    """Of one batch: what is beyond the first feed is fed token by token."""
     generation = model.generation_config
-    before = [generation.prev_sot_token_id, 300, 301, 302]
-    prompts = [[*before, *prompt_tokens(one, "transcribe", generation)] for one in ("de", "ko")]
-    asked = {"language": ["de", "ko"], "task": "transcribe", "prompt_ids": torch.tensor(before)}
-    expected = by_library(model, states, {}, 8, **asked)
+    lengths, languages = [30, 44, 57], ["de", "ko", "en"]
+    states = states_of(model, len(lengths))
+    rng = np.random.default_rng(0)
+    before = [[generation.prev_sot_token_id, *rng.integers(10, 300, n).tolist()] for n in lengths]
+    prompts = [
+        [*text, *prompt_tokens(language, "previous_text", generation)]
+        for text, language in zip(before, languages, strict=True)
+    ]
+    assert {first_feed(prompt) for prompt in prompts} == {32}
+    expected = []
+    for row, language in enumerate(languages):
+        asked = {"language": [language], "task": "transcribe"}
+        asked["prompt_ids"] = torch.tensor(before[row])
+        expected += by_library(model, states[row : row + 1], {}, len(prompts[row]), **asked)
     assert by_us(checkpoint, states, prompts, {}) == expected
+    assert len({len(row) for row in expected}) > 1
 
 
 def test_english_only_checkpoints_equal_generate(tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""What a decoder's calibration set covers: strata, lengths, positions, special tokens."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer
+
+BEYOND = (32, 64, 128)  # positions
+
+
+def coverage(
+    samples: list[dict[str, Any]], tokenizer: Tokenizer, first_time: int
+) -> dict[str, Any]:
+    """Counts of the whole set and of each language.
+
+    Args:
+        samples: Entries of the manifest: `language`, `stratum`, `token_ids`.
+        tokenizer: Which tokens are special, and their names.
+        first_time: The token <|0.00|>; all from it on are timestamps.
+    """
+    names = {token: one.content for token, one in tokenizer.get_added_tokens_decoder().items()}
+    names = {token: name for token, name in names.items() if token < first_time}
+    languages = sorted({sample["language"] for sample in samples})
+    groups = {one: [s for s in samples if s["language"] == one] for one in languages}
+    return {
+        "all": _of(samples, names, first_time),
+        "languages": {one: _of(group, names, first_time) for one, group in groups.items()},
+    }
+
+
+def _of(samples: list[dict[str, Any]], names: dict[int, str], first_time: int) -> dict[str, Any]:
+    lengths = np.array([len(sample["token_ids"]) for sample in samples])
+    seen = {token for sample in samples for token in sample["token_ids"]}
+    strata = Counter(sample["stratum"] for sample in samples)
+    return {
+        "samples": len(samples),
+        "strata": dict(sorted(strata.items())),
+        "tokens": {
+            "p50": int(np.percentile(lengths, 50, method="higher")),
+            "p95": int(np.percentile(lengths, 95, method="higher")),
+            "max": int(lengths.max()),
+        },
+        # Samples with a token at a position after these.
+        "beyond": {str(position): int((lengths > position + 1).sum()) for position in BEYOND},
+        "special_tokens": [names[token] for token in sorted(seen) if token in names],
+        "different_timestamps": sum(token >= first_time for token in seen),
+        "different_tokens": len(seen),
+    }
+
+
+def summary(manifest: dict[str, Any], folder: Path) -> str:
+    """What a manifest says was made, in a line."""
+    if "shard" in manifest:
+        number, count = manifest["shard"]
+        return f"decoder set: shard {number} of {count}, {len(manifest['keys'])} samples"
+    whole = manifest["coverage"]["all"]
+    strata_ = ", ".join(f"{count} {name}" for name, count in whole["strata"].items())
+    lengths = whole["tokens"]
+    aside = f", {len(manifest['set_aside'])} texts replaced" if manifest["set_aside"] else ""
+    return (
+        f"decoder set: {whole['samples']} samples ({strata_}), tokens: half of them to"
+        f" {lengths['p50']}, 95 % to {lengths['p95']}, at most {lengths['max']}{aside}, in {folder}"
+    )
