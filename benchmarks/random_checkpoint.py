@@ -15,9 +15,12 @@ from demo.tokenizer import build_processor
 # Encoder layers, decoder layers, width, heads, mel bins, vocabulary: the checkpoints' config.json.
 SHAPES = {
     "tiny": (4, 4, 384, 6, 80, 51865),
+    "tiny.en": (4, 4, 384, 6, 80, 51864),
     "base": (6, 6, 512, 8, 80, 51865),
     "small": (12, 12, 768, 12, 80, 51865),
+    "distil-small.en": (12, 4, 768, 12, 80, 51864),
     "medium": (24, 24, 1024, 16, 80, 51865),
+    "large-v2": (32, 32, 1280, 20, 80, 51865),
     "large-v3": (32, 32, 1280, 20, 128, 51866),
     "large-v3-turbo": (32, 4, 1280, 20, 128, 51866),
     "distil-large-v3": (32, 2, 1280, 20, 128, 51866),
@@ -50,6 +53,11 @@ def write(shape: str, folder: Path) -> Path:
     )
     model = WhisperForConditionalGeneration(config)
     known = [code for code in LANGUAGES if token(f"<|{code}|>") not in (None, end)]
+    prompts = {
+        "is_multilingual": True,
+        "lang_to_id": {f"<|{code}|>": token(f"<|{code}|>") for code in known},
+        "task_to_id": {task: token(f"<|{task}|>") for task in ("transcribe", "translate")},
+    }
     model.generation_config = GenerationConfig(
         decoder_start_token_id=start,
         eos_token_id=end,
@@ -57,11 +65,9 @@ def write(shape: str, folder: Path) -> Path:
         max_length=448,
         no_timestamps_token_id=token("<|notimestamps|>"),
         prev_sot_token_id=token("<|startofprev|>"),
-        is_multilingual=True,
-        lang_to_id={f"<|{code}|>": token(f"<|{code}|>") for code in known},
-        task_to_id={task: token(f"<|{task}|>") for task in ("transcribe", "translate")},
         # Random weights would end some texts at once.
         suppress_tokens=[end],
+        **({"is_multilingual": False} if shape.endswith(".en") else prompts),
     )
     model.half().save_pretrained(folder)
     processor.save_pretrained(folder)

@@ -102,13 +102,13 @@ def calibrate_decoder(
     width, positions = config["d_model"], config["max_source_positions"]
     write_lists(folder, entries, [[1, -1, width], [1, positions, width]], tokenizer)
     spoken = [sample.clip for sample in samples if not is_silent(sample.clip)]
-    tasks = strata.tasks_of(generation, settings["tasks"])
+    mix, tasks = settings["mix"], strata.tasks_of(generation, settings["tasks"])
     manifest = {
         "part": "decoder",
         "checkpoint": facts_of(checkpoint),
         "device": sessions.device,
         "settings": settings,
-        "expected": strata.expected(spoken, settings["mix"], tasks),
+        "expected": {s: round(n, 3) for s, n in strata.expected(spoken, mix, tasks).items()},
         "coverage": coverage(entries, tokenizer, generation.no_timestamps_token_id + 1),
         "set_aside": aside,
         "samples": entries,

@@ -28,7 +28,7 @@ def without_faults(
     """
     final, aside = [], []
     for sample in samples:
-        reason = _fault(sample, planner, kept)
+        said, reason = _fault(sample, planner, kept)
         final.append(planner.instead(sample) if reason else sample)
         if reason and not is_silent(sample.clip):
             aside.append(
@@ -38,6 +38,7 @@ def without_faults(
                     "language": sample.clip["language"],
                     "stratum": sample.stratum,
                     "reason": reason,
+                    "token_ids": [*sample.work.prompt, *said],
                 }
             )
     allowed = planner.settings["set_aside"]
@@ -53,11 +54,12 @@ def without_faults(
     return final, aside
 
 
-def _fault(sample: Sample, planner: Planner, kept: Path) -> str | None:
+def _fault(sample: Sample, planner: Planner, kept: Path) -> tuple[list[int], str | None]:
+    """What the checkpoint said, and what is wrong with it."""
     if sample.text != GENERATED:
-        return None
+        return [], None
     said = store.record_of(kept, sample.work.key)["token_ids"][len(sample.work.prompt) :]
-    return fault_of(said, planner.tokenizer, planner.generation)
+    return said, fault_of(said, planner.tokenizer, planner.generation)
 
 
 def _is(reason: str) -> str:

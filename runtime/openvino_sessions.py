@@ -22,27 +22,37 @@ class OpenVinoEncoder:
 class OpenVinoDecoder:
     """A decoder compiled to OpenVINO IR: a step graph with state, and the cross projection.
 
-    The cross-attention keys and values are computed once an utterance, one after the other, and
-    stay bound to the request; the keys and values of the tokens are the graph's state.
+    The cross-attention keys and values are computed once an utterance, one after the other, right
+    into the arrays that are bound to the step's request; the keys and values of the tokens are the
+    graph's state.
     """
 
     def __init__(self, step: Path | openvino.Model, cross: Path | openvino.Model) -> None:
         self._cross = compile_model(cross).create_infer_request()
         self._request = compile_model(step).create_infer_request()
+        self._bound: dict[str, np.ndarray] = {}
+        self._batch = 0
         self._fed = 0
 
     def start(self, states: np.ndarray) -> None:
         """See `DecoderSession.start`."""
-        for row, state in enumerate(states):
-            self._cross.infer([state[np.newaxis]], share_inputs=True)
-            for output in self._cross.model_outputs:
-                name, tensor = output.any_name, self._cross.get_tensor(output)
-                if len(states) == 1:
-                    self._request.set_tensor(name, tensor)
-                else:
-                    self._request.get_tensor(name).data[row] = tensor.data[0]
+        if len(states) != self._batch:
+            self._bind(len(states))
+        for row in range(len(states)):
+            for name, array in self._bound.items():
+                self._cross.set_tensor(name, _shared(array[row : row + 1]))
+            self._cross.infer([states[row : row + 1]], share_inputs=True)
         self._request.reset_state()
         self._fed = 0
+
+    def _bind(self, batch: int) -> None:
+        """Give the step's request arrays for the keys and values of so many utterances."""
+        for output in self._cross.model_outputs:
+            shape = [size.get_length() for size in list(output.partial_shape)[1:]]
+            array = np.empty([batch, *shape], np.float32)
+            self._bound[output.any_name] = array
+            self._request.set_tensor(output.any_name, _shared(array))
+        self._batch = batch
 
     def step(self, embeddings: np.ndarray, cached: int) -> np.ndarray:
         """See `DecoderSession.step`."""
@@ -52,6 +62,11 @@ class OpenVinoDecoder:
         self._request.infer()
         self._fed = cached + embeddings.shape[1]
         return self._request.get_tensor("logits").data.copy()
+
+
+def _shared(array: np.ndarray) -> openvino.Tensor:
+    """The array itself, as a tensor."""
+    return openvino.Tensor(array, shared_memory=True)
 
 
 def float_encoder(folder: Path) -> OpenVinoEncoder:
