@@ -8,9 +8,6 @@ process of its own.
 """
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,29 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.cost import cost_of
 from tests.data_fleurs import encoded, row, write_converted, write_split, write_tar
 from tests.hub import Hub
 
 NAME, LANGUAGE = "owner/fleurs", "ko_kr"
 SECONDS = 11.6
-RUN = (
-    "import runpy, sys\nsys.argv = sys.argv[1:]\n"
-    "try:\n    runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
-    "finally:\n    lines = open('/proc/self/status').read().splitlines()\n"
-    "    print(*[line.split()[1] for line in lines if line.startswith('VmHWM:')])"
-)
-
-
-def peak(environment: dict[str, str], *step: str) -> float:
-    """Peak memory, in MB, of a step of the data stage: a module and its arguments."""
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, *step],
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        check=True,
-    )
-    return int(done.stdout) * 1024 / 1e6
 
 
 def measure(folder: Path, write: Callable[[Path], object], samples: int) -> str:
@@ -53,13 +33,14 @@ def measure(folder: Path, write: Callable[[Path], object], samples: int) -> str:
         out = str(folder / "clips" / f"{LANGUAGE}.jsonl")
         given = ["--language", LANGUAGE]
         begin = time.monotonic()
-        peak(environment, "data.source", "--source", NAME, "--out", dataset)
+        cost_of("data.source", "--source", NAME, "--out", dataset, **environment)
         fetch = ["--dataset", dataset, *given, "--split", "validation", "--out", files]
-        fetching = peak(environment, "data.fetch", *fetch)
+        fetching = cost_of("data.fetch", *fetch, **environment).peak / 1e6
         fetched = time.monotonic() - begin
         choice = ["--samples", str(samples), "--seed", "0", "--pool", "calibration"]
         prepare = ["--use", "calibration", *given, "--files", files, "--silence", "-55"]
-        preparing = peak(environment, "data.prepare", *prepare, *choice, "--out", out)
+        arguments = [*prepare, *choice, "--out", out]
+        preparing = cost_of("data.prepare", *arguments, **environment).peak / 1e6
         seconds = time.monotonic() - begin - fetched
         blobs = (folder / "cache").rglob("blobs/*")
         size = sum(path.stat().st_size for path in blobs) / 1e6

@@ -23,36 +23,34 @@ class OpenVinoDecoder:
     """A decoder compiled to OpenVINO IR: a step graph with state, and the cross projection.
 
     The cross-attention keys and values are computed once an utterance, one after the other, right
-    into the arrays that are bound to the step's request; the keys and values of the tokens are the
-    graph's state.
+    where the step reads them; the keys and values of the tokens are the graph's state.
     """
 
     def __init__(self, step: Path | openvino.Model, cross: Path | openvino.Model) -> None:
         self._cross = compile_model(cross).create_infer_request()
         self._request = compile_model(step).create_infer_request()
-        self._bound: dict[str, np.ndarray] = {}
-        self._batch = 0
         self._fed = 0
+        ports = {port.any_name: port for port in self._request.model_inputs}
+        tokens = ports.pop("inputs_embeds")
+        self._cross_states = {
+            name: np.empty(port.shape, np.float32) for name, port in ports.items()
+        }
+        for name, array in self._cross_states.items():
+            self._request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
+        # The first inference lets go of the memory that the library has taken for these inputs:
+        # as much again, were it still there when they are filled.
+        batch, _, width = tokens.partial_shape
+        self.step(np.zeros([batch.get_length(), 1, width.get_length()], np.float32), 0)
 
     def start(self, states: np.ndarray) -> None:
         """See `DecoderSession.start`."""
-        if len(states) != self._batch:
-            self._bind(len(states))
         for row in range(len(states)):
-            for name, array in self._bound.items():
-                self._cross.set_tensor(name, _shared(array[row : row + 1]))
+            for name, array in self._cross_states.items():
+                place = openvino.Tensor(array[row : row + 1], shared_memory=True)
+                self._cross.set_tensor(name, place)
             self._cross.infer([states[row : row + 1]], share_inputs=True)
         self._request.reset_state()
         self._fed = 0
-
-    def _bind(self, batch: int) -> None:
-        """Give the step's request arrays for the keys and values of so many utterances."""
-        for output in self._cross.model_outputs:
-            shape = [size.get_length() for size in list(output.partial_shape)[1:]]
-            array = np.empty([batch, *shape], np.float32)
-            self._bound[output.any_name] = array
-            self._request.set_tensor(output.any_name, _shared(array))
-        self._batch = batch
 
     def step(self, embeddings: np.ndarray, cached: int) -> np.ndarray:
         """See `DecoderSession.step`."""
@@ -62,11 +60,6 @@ class OpenVinoDecoder:
         self._request.infer()
         self._fed = cached + embeddings.shape[1]
         return self._request.get_tensor("logits").data.copy()
-
-
-def _shared(array: np.ndarray) -> openvino.Tensor:
-    """The array itself, as a tensor."""
-    return openvino.Tensor(array, shared_memory=True)
 
 
 def float_encoder(folder: Path) -> OpenVinoEncoder:
