@@ -41,7 +41,7 @@ def row(shape: str, clips: int, tokens: int, folder: Path) -> list[str]:
     mix = ["--mix", "transcribe=0.8", "translate=0.2", "--set-aside", "1"]
     inputs = ["--features", features, "--graphs", graphs, "--seed", "0"]
     limit = ["--max-new-tokens", tokens, "--out", out]
-    decoder = cost_of("calibration.decoder", *common, *inputs, *mix, *limit)
+    decoder = cost_of("calibration.decoder", *common, *inputs, *mix, *limit, **trim)
     samples = read_json(features)["samples"]
     lists = read_json(out.with_name("whisper_decoder_calib.json"))
     taken = sum(path.stat().st_size for path in (folder / "sets").rglob("*.npy")) / 2  # two links
