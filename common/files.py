@@ -8,9 +8,10 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 CHUNK = 1 << 20  # bytes read at a time when hashing
 
@@ -88,7 +89,9 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
 
 
-def save_npy(path: Path, array: np.ndarray) -> None:
+def save_npy(path: Path, array: "np.ndarray") -> None:
     """Write a C-contiguous array as `.npy`, atomically."""
+    import numpy as np  # not everything that runs this module has it
+
     with replacing(path) as temporary:
         np.save(temporary, np.ascontiguousarray(array), allow_pickle=False)

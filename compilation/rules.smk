@@ -18,6 +18,7 @@ rule quantise_encoder:
             "common/cli.py",
             "common/files.py",
             "runtime/ir.py",
+            "runtime/mapped.py",
         ],
     output:
         graph="compilation/parts/{model}/cpu/encoder.xml",
@@ -51,6 +52,7 @@ rule quantise_decoder:
             "common/cli.py",
             "common/files.py",
             "runtime/ir.py",
+            "runtime/mapped.py",
         ],
     output:
         graph="compilation/parts/{model}/cpu/decoder.xml",

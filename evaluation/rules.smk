@@ -28,6 +28,7 @@ rule evaluate:
             "data/whisper.py",
             "runtime/compiled_whisper.py",
             "runtime/ir.py",
+            "runtime/mapped.py",
             "runtime/openvino_sessions.py",
             "runtime/parts.py",
             "runtime/sessions.py",

@@ -55,7 +55,7 @@ def cpu_sessions(graphs: Path) -> FloatSessions:
         encoder=lambda: float_encoder(folder),
         decoder=lambda batch: float_decoder(folder, batch),
         encoded_at_once=1,
-        decoder_bytes=600_000_000,
+        decoder_bytes=900_000_000,
         device="cpu: OpenVINO, float32",
     )
 

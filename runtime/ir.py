@@ -11,6 +11,7 @@ from openvino.properties.hint import inference_precision, kv_cache_precision
 
 from common.cli import UserError
 from common.files import replacing
+from runtime.mapped import released
 
 # Names like `Constant_13389` count everything that the process has made; `139` is a tracer's count.
 GENERATED_NAME = re.compile(r"([A-Za-z]\w*_)?\d+")
@@ -23,7 +24,8 @@ def compile_model(model: Path | ov.Model) -> ov.CompiledModel:
     keep a decoder's past keys and values in 8 bits.
     """
     settings = {inference_precision: ov.Type.f32, kv_cache_precision: ov.Type.f32}
-    return ov.Core().compile_model(model, "CPU", settings)
+    with released():
+        return ov.Core().compile_model(model, "CPU", settings)
 
 
 def read_model(path: Path) -> ov.Model:

@@ -12,6 +12,7 @@ rule export_graphs:
         code=[
             "runtime/graphs.py",
             "runtime/ir.py",
+            "runtime/mapped.py",
             "runtime/parts.py",
             "runtime/tables.py",
             "common/cli.py",
