@@ -4,6 +4,7 @@ snakemake --cores 8               everything that config.yaml's `build` names
 snakemake --cores 8 calibration   up to one stage: data, calibration, compiled, evaluation
 """
 
+import json
 import os
 import re
 import sys
@@ -20,7 +21,8 @@ sys.path.insert(0, workflow.basedir)
 from common.cli import UserError
 from common.config import check
 from common.running import announce, hold, sentences
-from compilation.targets import resolve
+from compilation.qb_limits import NPU_TARGETS
+from compilation.targets import compiler_version, resolve
 from data.languages import FLEURS_TO_WHISPER
 from data.local import local_layout, local_split
 
@@ -37,9 +39,10 @@ except UserError as error:
     raise WorkflowError(str(error)) from None
 
 START = time.time()
-TARGETS, REASON = resolve(
-    config["compilation"]["targets"], config["compilation"]["qbcompiler"]["python"]
-)
+QB = config["compilation"]["qbcompiler"]
+# Another version of the NPU vendor's compiler compiles again.
+COMPILER = QB["container"] or compiler_version(QB["python"])
+TARGETS, REASON = resolve(config["compilation"]["targets"], COMPILER, QB["python"], QB["container"])
 
 # Calibration clips come from the split of config `data`, evaluation clips from that of `evaluation`.
 # Within one split the sentences are halved between the two uses.
@@ -91,6 +94,7 @@ include: "data/labels.smk"
 include: "runtime/rules.smk"
 include: "calibration/rules.smk"
 include: "compilation/rules.smk"
+include: "compilation/qb.smk"
 include: "evaluation/rules.smk"
 
 
@@ -102,17 +106,6 @@ wildcard_constraints:
     target="[a-z0-9-]+",
     shard="[0-9]+",
     shards="[0-9]+",
-
-
-rule all:
-    """Everything: the default."""
-    default_target: True
-    input:
-        expand(
-            "evaluation/results/{model}/{target}/quality.json",
-            model=config["build"],
-            target=TARGETS,
-        ),
 
 
 rule data:
@@ -139,9 +132,21 @@ rule compiled:
 
 
 rule evaluation:
-    """The quality of the hand-off folders."""
+    """The quality of the hand-off folders; an NPU's needs the NPU."""
     input:
-        rules.all.input,
+        expand(
+            "evaluation/results/{model}/{target}/quality.json",
+            model=config["build"],
+            target=[target for target in TARGETS if target not in NPU_TARGETS],
+        ),
+
+
+rule all:
+    """Everything: the default."""
+    default_target: True
+    input:
+        rules.compiled.input,
+        rules.evaluation.input,
 
 
 onstart:
@@ -154,9 +159,13 @@ onstart:
 
 
 onsuccess:
-    results = [path for path in map(Path, rules.all.input) if path.is_file()]
-    if new := [str(path) for path in results if path.stat().st_mtime >= START]:
-        shell("python -m evaluation.table {new:q}")
+    made = [path for path in map(Path, rules.all.input) if path.is_file()]
+    new = [path for path in made if path.stat().st_mtime >= START]
+    if quality := [str(path) for path in new if path.name == "quality.json"]:
+        shell("python -m evaluation.table {quality:q}")
+    for path in new:
+        if path.parent.name in NPU_TARGETS:
+            print(f"hand-off folder: {path.parent}", file=sys.stderr)
 
 
 onerror:

@@ -5,25 +5,31 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from compilation.qb_limits import NPU_TARGETS, targets_of
+
 COMPILER = "qbcompiler"  # the NPU vendor's package
 
 
-def resolve(targets: str | Sequence[str], python: str) -> tuple[list[str], str]:
+def resolve(
+    targets: str | Sequence[str], version: str | None, python: str, container: str
+) -> tuple[list[str], str]:
     """The targets to build, and a sentence that says why these.
 
     Args:
         targets: `auto`, or the list from the configuration.
-        python: The interpreter with the vendor's compiler; `python` is the running one.
+        version: Of the vendor's compiler in that interpreter; None where it has none.
+        python: The interpreter of the configuration.
+        container: The image of the configuration, or an empty string.
     """
     if targets != "auto":
         return list(targets), f"targets: {', '.join(targets)} (listed in compilation.targets)"
-    version = compiler_version(python)
-    if version is None:
-        return ["cpu"], f"targets: cpu (auto: `{python}` has no {COMPILER}, the NPU's compiler)"
-    return ["cpu"], (
-        f"targets: cpu (auto: `{python}` has {COMPILER} {version}, but this version of the pipeline"
-        " compiles for the CPU only)"
-    )
+    if container:
+        chosen, why = [*NPU_TARGETS, "cpu"], f"the image {container} is configured"
+    elif version is None:
+        chosen, why = ["cpu"], f"`{python}` has no {COMPILER}, the NPU's compiler"
+    else:
+        chosen, why = [*targets_of(version), "cpu"], f"`{python}` has {COMPILER} {version}"
+    return chosen, f"targets: {', '.join(chosen)} (auto: {why})"
 
 
 def compiler_version(python: str) -> str | None:

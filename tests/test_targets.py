@@ -14,18 +14,23 @@ def interpreter(path: Path, answer: str, status: int = 0) -> str:
 
 
 def test_a_list_is_taken_as_it_is() -> None:
-    targets, reason = resolve(["cpu"], "python")
+    targets, reason = resolve(["cpu"], "1.2.0", "python", "image")
     assert targets == ["cpu"] and "listed in compilation.targets" in reason
 
 
-def test_auto_names_the_interpreter_without_the_compiler() -> None:
-    targets, reason = resolve("auto", "python")
+def test_auto_builds_what_the_compiler_can() -> None:
+    targets, reason = resolve("auto", None, "python", "")
     assert targets == ["cpu"] and "`python` has no qbcompiler" in reason
+    targets, reason = resolve("auto", "1.1.2+aries2", "py", "")
+    assert targets == ["aries-rb", "cpu"] and "`py` has qbcompiler 1.1.2+aries2" in reason
+    every = ["aries-rb", "regulus-rb", "cpu"]
+    assert resolve("auto", "1.2.0", "py", "")[0] == every
+    targets, reason = resolve("auto", None, "python", "vendor/image:1.3")
+    assert targets == every and "the image vendor/image:1.3 is configured" in reason
 
 
 def test_another_interpreter_is_asked_for_the_compiler(tmp_path: Path) -> None:
     has = interpreter(tmp_path / "has", "1.2.0")
     assert compiler_version(has) == "1.2.0"
-    assert f"`{has}` has qbcompiler 1.2.0" in resolve("auto", has)[1]
     assert compiler_version(interpreter(tmp_path / "lacks", "", status=1)) is None
     assert compiler_version(str(tmp_path / "missing")) is None

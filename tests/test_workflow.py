@@ -35,6 +35,8 @@ RULES = {  # what each rule's output feeds, directly
 }
 LABEL_RULES = {"fetch_label_checkpoint", "label_clips"}  # nothing waits for them by default
 SHARD_RULES = {"calibrate_decoder_shard"}  # one shard is no shard
+MODULE = re.compile(r"python(?::q\})? -m ([\w.]+)")  # or a configured interpreter
+NPU_RULES = {"place_checkpoint", "parse_npu_part", "quantise_npu_part", "check_npu_part"}
 
 
 def after(*rules: str) -> set[str]:
@@ -138,6 +140,18 @@ KEYS = {  # a changed key of the demo's configuration, and the jobs that it caus
     "calibration.decoder.max_new_tokens: 100": after("calibrate_decoder"),
     "compilation.targets: auto": set(),
     "compilation.qbcompiler.python: another": set(),
+    "compilation.qbcompiler.container: vendor/image": set(),
+    "compilation.qbcompiler.timeout_hours: 1": set(),
+    "compilation.qbcompiler.parse_overrides.encoder: {a: 1}": set(),
+    "compilation.qbcompiler.parse_overrides.decoder: {a: 1}": set(),
+    "compilation.encoder.recipe: tutorial": set(),
+    "compilation.encoder.inference_scheme: single": set(),
+    "compilation.encoder.activation_16bits: [a]": set(),
+    "compilation.encoder.overrides: {a: 1}": set(),
+    "compilation.decoder.recipe: tutorial": set(),
+    "compilation.decoder.inference_scheme: single": set(),
+    "compilation.decoder.activation_16bits: [a]": set(),
+    "compilation.decoder.overrides: {a: 1}": set(),
     "evaluation.split: test": {"fetch_speech", "prepare_audio", "evaluate"},
     "evaluation.samples_per_language: 3": {"prepare_audio", "evaluate"},
     "models.whisper-micro.revision: other": after("fetch_checkpoint"),
@@ -207,19 +221,19 @@ def rule_texts() -> dict[str, str]:
     found = {}
     for file in ROOT.glob("*/*.smk"):
         for text in re.split(r"^rule ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
-            if "python -m" in text:
+            if MODULE.search(text):
                 found[text.split(":")[0]] = text
     return found
 
 
 def module_of(rule: str) -> str:
     """The source file that a rule runs."""
-    return re.search(r"python -m ([\w.]+)", rule).group(1).replace(".", "/") + ".py"
+    return MODULE.search(rule).group(1).replace(".", "/") + ".py"
 
 
 def test_every_rule_declares_the_source_files_it_runs() -> None:
     texts = rule_texts()
-    assert set(texts) == set(RULES) | LABEL_RULES | SHARD_RULES
+    assert set(texts) == set(RULES) | LABEL_RULES | SHARD_RULES | NPU_RULES
     for rule, text in texts.items():
         block = re.search(r"code=\[(.*?)\]", text, re.DOTALL).group(1)
         assert set(re.findall(r'"([^"]+)"', block)) == all_imports(module_of(text)), rule

@@ -1,0 +1,1 @@
+"""Stand-in for the NPU vendor's compiler: what all its versions share."""

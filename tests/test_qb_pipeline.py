@@ -1,0 +1,86 @@
+"""NPU targets through Snakemake, with a double of the vendor's compiler."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from common.files import read_json, read_jsonl
+from tests.qb import interpreter
+from tests.workflow import clean_copy, planned, snakemake
+
+TARGETS = ["aries-rb", "regulus-rb"]
+GIVEN = ("--configfile", "tests/small.yaml", "npu.yaml")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A clean copy in which both targets were built with the double, and what was printed."""
+    folder = clean_copy(tmp_path_factory.mktemp("npu") / "project")
+    hidden = folder / "hidden"
+    hidden.mkdir()
+    # The vendor's runtime would refuse the double's files, as it should.
+    (hidden / "qbruntime.py").write_text("raise ImportError\n", encoding="utf-8")
+    python = interpreter(folder / "vendor", "1.3.0")
+    config = {
+        "compilation": {"targets": TARGETS, "qbcompiler": {"python": str(python)}},
+        "data": {"languages": ["de_de", "en_us"]},
+    }
+    (folder / "npu.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    result = snakemake(folder, *GIVEN, PYTHONPATH=str(hidden))
+    assert result.returncode == 0, result.stdout
+    return folder, result.stdout
+
+
+def test_both_targets_are_built(project: tuple[Path, str]) -> None:
+    folder, output = project
+    calls = read_jsonl(folder / "vendor/calls.jsonl")
+    assert [call["function"] for call in calls].count("mxq_compile") == 4
+    for target in TARGETS:
+        home = folder / "compiled/whisper-micro" / target
+        assert f"hand-off folder: compiled/whisper-micro/{target}" in output
+        manifest = read_json(home / "manifest.json")
+        for part in ("encoder", "decoder"):
+            assert (home / f"whisper-micro_{part}.mxq").stat().st_size > 0
+            record = manifest["parts"][part]
+            assert record["target"] == target and record["samples"] == 4
+            assert record["runtime"]["read"] is False
+
+
+CHANGES = {  # and the parts of which the second step runs again
+    "compilation: {encoder: {recipe: tutorial}}": 1,
+    "compilation: {encoder: {activation_16bits: [a]}}": 1,
+    "compilation: {decoder: {overrides: {buffer_mode: 1}}}": 1,
+    "calibration: {decoder: {max_new_tokens: 9}}": 1,
+}
+
+
+def test_a_changed_setting_re_runs_the_second_step_of_its_part(project: tuple[Path, str]) -> None:
+    folder, _ = project
+
+    def plan(number: int, change: str) -> dict[str, int]:
+        (folder / f"change{number}.yaml").write_text(change, encoding="utf-8")
+        return planned(folder, *GIVEN, f"change{number}.yaml")
+
+    with ThreadPoolExecutor(2) as pool:
+        plans = pool.map(plan, range(len(CHANGES)), CHANGES)
+        for change, jobs in zip(CHANGES, plans, strict=True):
+            expected = {"quantise_npu_part": 2, "check_npu_part": 2, "assemble_hand_off": 2}
+            calibrated = {"calibrate_decoder": 1} if change.startswith("calibration") else {}
+            assert jobs == expected | calibrated, change
+
+
+def test_one_parts_failure_lets_the_other_go_on(project: tuple[Path, str]) -> None:
+    folder, _ = project
+    script = folder / "vendor/python"
+    before = script.read_text(encoding="utf-8")
+    script.write_text(before.replace("PYTHONPATH", "QB_DOUBLE=fail-encoder PYTHONPATH"))
+    mode = {"overrides": {"buffer_mode": 1}}
+    change = {"compilation": {"targets": TARGETS[:1], "encoder": mode, "decoder": mode}}
+    (folder / "change.yaml").write_text(yaml.safe_dump(change), encoding="utf-8")
+    result = snakemake(folder, "compiled", *GIVEN, "change.yaml")
+    assert result.returncode != 0 and "mxq_compile failed with exit status 1" in result.stdout
+    parts = folder / "compilation/parts/whisper-micro/aries-rb"
+    assert not (parts / "encoder.mxq").exists() and (parts / "decoder.mxq").is_file()
+    assert "buffer_mode" in read_json(parts / "decoder.mxq.json")["arguments"]
