@@ -211,6 +211,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if args.step == "quantise" and not (args.graph and args.calibration):
         raise UserError("quantise needs --graph and --calibration")
+    # As an interruption, so that the compiler's process is ended too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: ended by SIGTERM"))
     made = compile_part(args)
     print(f"{args.out}: {made['bytes'] / 1e6:.1f} MB in {made['seconds']} s", file=sys.stderr)
 

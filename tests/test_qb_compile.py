@@ -153,7 +153,7 @@ def test_a_step_that_is_ended_takes_the_compiler_with_it(
     while not (tmp_path / "calls.jsonl").exists():
         assert process.poll() is None
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
+    os.kill(process.pid, signal.SIGTERM)
     assert process.wait(20) != 0
     pattern = str(tmp_path / ".encoder.mxq.work")
     assert subprocess.run(["pgrep", "-f", pattern], check=False).returncode == 1

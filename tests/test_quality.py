@@ -14,14 +14,16 @@ from compilation import hand_off, openvino_quantise
 from evaluation.evaluate import evaluate
 
 TASKS = ["transcribe", "translate"]
+WHOLE = {"fractions": [1.0], "silence": False}
 DRAW = {"seed": 0, "mix": {"transcribe": 0.8, "translate": 0.2}, "max_new_tokens": 444}
+DRAW |= {"text": "generated", "set_aside": 1.0}  # of silence it says nothing
 
 
 def compile_with(folder: Path, demo: Path, clips: list[Path]) -> Path:
     """Calibrate, quantise and assemble the demo's model with these clips; the hand-off manifest."""
     checkpoint = demo / "data/checkpoints/whisper-micro.json"
     features = folder / "encoder/manifest.json"
-    encoder.calibrate_encoder(checkpoint, clips, features)
+    encoder.calibrate_encoder(checkpoint, clips, WHOLE, features)
     sequences = folder / "decoder/manifest.json"
     graphs = demo / "runtime/float/whisper-micro/manifest.json"
     settings = {**DRAW, "tasks": TASKS}
