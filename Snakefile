@@ -11,7 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from glob import escape, glob
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -42,7 +42,12 @@ START = time.time()
 QB = config["compilation"]["qbcompiler"]
 # Another version of the NPU vendor's compiler compiles again.
 COMPILER = QB["container"] or compiler_version(QB["python"])
-TARGETS, REASON = resolve(config["compilation"]["targets"], COMPILER, QB["python"], QB["container"])
+try:
+    TARGETS, REASON = resolve(
+        config["compilation"]["targets"], COMPILER, QB["python"], QB["container"]
+    )
+except UserError as error:
+    raise WorkflowError(str(error)) from None
 
 # Calibration clips come from the split of config `data`, evaluation clips from that of `evaluation`.
 # Within one split the sentences are halved between the two uses.
@@ -72,6 +77,13 @@ def tasks(model):
 def versions(*packages):
     """Installed versions: another version re-runs the rules that name it in their params."""
     return [f"{package} {version(package)}" for package in packages]
+
+
+def installed(package):
+    """The version of a package that need not be there, or nothing."""
+    with suppress(PackageNotFoundError):
+        return versions(package)
+    return []
 
 
 def local_speech(language, split):

@@ -38,7 +38,7 @@ from calibration.variants import is_silent
 from calibration.work import EMBEDDINGS, STATES, Maker
 from common.cli import UserError, run
 from common.disk import require_space
-from common.files import read_json, write_json
+from common.files import read_json, sha256_of, write_json
 from data.cache import local_folder
 from data.whisper import facts_of, load_generation, load_tokenizer
 from runtime.float_sessions import float_sessions
@@ -85,7 +85,9 @@ def calibrate_decoder(
     limit = settings["max_new_tokens"]
     maker = Maker(sessions, tables, greedy.rules_of(generation), limit, config, folder / ".clips")
     work = [sample.work for sample in (_of_shard(samples, *shard) if shard else samples)]
-    require_space(folder, maker.bytes_missing(work), "the decoder's calibration set")
+    if need := maker.bytes_missing(work):
+        require_space(folder, need, "the decoder's calibration set")
+        _check_graphs(graphs)
     maker.encode(work, f"delete {features} and run the same command again")
     maker.decode(work)
     if shard:
@@ -115,6 +117,17 @@ def calibrate_decoder(
     }
     write_json(out, manifest)
     return manifest
+
+
+def _check_graphs(manifest: Path) -> None:
+    """Raise a `UserError` where a float graph is not the listed one: its results would be kept."""
+    for file in read_json(manifest)["files"]:
+        path = manifest.with_name(file["path"])
+        if not path.is_file() or sha256_of(path) != file["sha256"]:
+            raise UserError(
+                f"{path} is missing or was changed; delete {manifest} and run the same command"
+                " again"
+            )
 
 
 def _of_shard(samples: list[Sample], number: int, count: int) -> list[Sample]:

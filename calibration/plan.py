@@ -16,7 +16,8 @@ from data.clips import Clip, interleave, understood
 
 GENERATED, LABELS, REFERENCE = TEXTS = ("generated", "labels", "reference")
 # What the bytes of the states, and of the decoder's inputs, are computed by.
-STATES_CODE = ("calibration.work", "runtime.ir", "runtime.openvino_sessions", "runtime.parts")
+STATES_CODE = ("calibration.work", "runtime.float_sessions", "runtime.ir", "runtime.parts")
+STATES_CODE += ("runtime.openvino_sessions", "runtime.torch_sessions")
 INPUTS_CODE = ("calibration.greedy", "runtime.tables")
 
 

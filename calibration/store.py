@@ -45,7 +45,11 @@ def load(store: Path, key: str) -> Record | None:
     """The record under `key`, or None where it or one of its files is absent or damaged."""
     if not has(store, key):
         return None
-    record = record_of(store, key)
+    try:
+        record = record_of(store, key)
+        record["files"].items()
+    except (ValueError, KeyError, TypeError):
+        return None  # damaged
     paths = {_array_path(store, key, name): digest for name, digest in record["files"].items()}
     whole = all(path.is_file() and sha256_of(path) == digest for path, digest in paths.items())
     return record if whole else None

@@ -34,7 +34,8 @@ class Labels(NamedTuple):
             return self.transcriptions[name]
         raise UserError(
             f"data/transcriptions.json and data/translations.json lack the {stratum} text of"
-            f" {name}; make them again with `snakemake --cores all labels`"
+            f" {name}; make them again with `snakemake --cores all labels`, by a model"
+            " (data.labels) where there are no human translations"
         )
 
 
@@ -48,8 +49,8 @@ def reference(clip: Clip, stratum: str) -> str:
     text = clip["translation" if task_of(stratum) == "translate" else "transcription"]
     if text is None:
         raise UserError(
-            f"{clip['path']} has no English reference; set calibration.decoder.mix.translate to 0,"
-            " or calibration.decoder.text to generated or labels"
+            f"{clip['path']} has no English reference; set calibration.decoder.text to generated or"
+            " labels, or give the share of translate in calibration.decoder.mix to transcribe"
         )
     return text
 

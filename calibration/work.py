@@ -61,9 +61,12 @@ class Maker(NamedTuple):
             return
         encoder = self.sessions.encoder()
         with Progress(total=len(missing), desc="encoder states", unit="clip") as progress:
-            for some in _slices(list(missing.values()), self.sessions.encoded_at_once):
-                states = encoder.encode(np.concatenate([_features(one, again) for one in some]))
-                for one, state in zip(some, states, strict=True):
+            at_once = self.sessions.encoded_at_once
+            for some in _slices(list(missing.values()), at_once):
+                features = [_features(one, again) for one in some]
+                features += features[-1:] * (at_once - len(some))  # one shape, one result
+                states = encoder.encode(np.concatenate(features))
+                for one, state in zip(some, states, strict=False):
                     store.save(self.store, one.states_key, {STATES: state[np.newaxis]}, {})
                 progress.update(len(some))
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import socket
 import stat
 import sys
@@ -48,8 +49,9 @@ def announce() -> None:
 
 
 def sentences(logs: Path, since: float) -> list[str]:
-    """The last lines of logs changed after `since` (seconds of the clock) that tell an error."""
+    """How logs changed after `since` (seconds of the clock) end, where they tell an error."""
     fresh = [path for path in sorted(logs.rglob("*.log")) if path.stat().st_mtime >= since]
-    lines = [path.read_text(encoding="utf-8", errors="replace").splitlines() for path in fresh]
-    ends = [line[-1] for line in lines if line]
-    return list(dict.fromkeys(end for end in ends if end.startswith("error: ")))
+    texts = [path.read_text(encoding="utf-8", errors="replace").rstrip() for path in fresh]
+    # The last sentence, and the lines set in that follow from it.
+    ends = [re.search(r"^error: .*(\n  .*)*\Z", text, re.MULTILINE) for text in texts]
+    return list(dict.fromkeys(end.group() for end in ends if end))

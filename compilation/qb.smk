@@ -60,16 +60,13 @@ rule parse_npu_part:
     params:
         python=QB["python"],
         compiler=lambda wildcards: COMPILER,
-        flags=lambda wildcards: [
-            "--overrides",
-            json.dumps(QB["parse_overrides"][wildcards.part]),
-            "--timeout-hours",
-            QB["timeout_hours"],
-        ],
+        overrides=lambda wildcards: json.dumps(QB["parse_overrides"][wildcards.part]),
+        # Whatever depends on input is not compared with the last run: more time re-runs nothing.
+        hours=lambda wildcards, input: QB["timeout_hours"],
     shell:
         "{params.python:q} -m compilation.qb_compile parse --part {wildcards.part}"
-        " --target {wildcards.target} --checkpoint {input.checkpoint:q} {params.flags:q}"
-        " --out {output.graph:q} 2> {log:q}"
+        " --target {wildcards.target} --checkpoint {input.checkpoint:q}"
+        " --overrides {params.overrides:q} --timeout-hours {params.hours} --out {output.graph:q} 2> {log:q}"
 
 
 rule quantise_npu_part:
@@ -106,10 +103,12 @@ rule quantise_npu_part:
         compiler=lambda wildcards: COMPILER,
         listing=lambda wildcards, input: Path(input.calibration).with_name(LISTS[wildcards.part]),
         flags=lambda wildcards: npu_flags(config["compilation"][wildcards.part]),
+        hours=lambda wildcards, input: QB["timeout_hours"],
     shell:
         "{params.python:q} -m compilation.qb_compile quantise --part {wildcards.part}"
         " --target {wildcards.target} --checkpoint {input.checkpoint:q} --graph {input.graph:q}"
-        " --calibration {params.listing:q} {params.flags:q} --out {output.part:q} 2> {log:q}"
+        " --calibration {params.listing:q} {params.flags:q} --timeout-hours {params.hours}"
+        " --out {output.part:q} 2> {log:q}"
 
 
 rule check_npu_part:
@@ -132,6 +131,8 @@ rule check_npu_part:
     wildcard_constraints:
         target="aries-rb|regulus-rb",
         part="encoder|decoder",
+    params:
+        packages=installed("mobilint-qb-runtime"),
     shell:
         "python -m compilation.qb_check --made {input.made:q} --graph {input.graph:q}"
         " --checkpoint {input.checkpoint:q} --out {output:q} 2> {log:q}"
@@ -143,5 +144,4 @@ def npu_flags(settings):
         *("--recipe", settings["recipe"], "--scheme", settings["inference_scheme"]),
         *("--activation-16bits", *settings["activation_16bits"]),
         *("--overrides", json.dumps(settings["overrides"])),
-        *("--timeout-hours", QB["timeout_hours"]),
     ]

@@ -76,11 +76,10 @@ def prepare(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     check_target(args.target, version)
     checkpoint = args.checkpoint.parent
     for file in read_json(args.checkpoint)["files"]:
-        if sha256_of(checkpoint / file["path"]) != file["sha256"]:
-            raise Refused(
-                f"{checkpoint / file['path']} was changed; delete {args.checkpoint} and run the"
-                " same command again"
-            )
+        _check_file(checkpoint / file["path"], file["sha256"], args.checkpoint)
+    if args.graph:
+        record = args.graph.with_name(f"{args.graph.name}.json")
+        _check_file(args.graph, read_json(record)["sha256"], record)
     config = read_json(checkpoint / "config.json")
     samples = check_samples(args.calibration, args.part, config) if args.calibration else 0
     for note in filter(None, notes):
@@ -100,6 +99,14 @@ def prepare(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     return request, samples
 
 
+def _check_file(path: Path, digest: str, listing: Path) -> None:
+    """Raise `Refused` where a file is not the one that `listing` lists."""
+    if not path.is_file() or sha256_of(path) != digest:
+        raise Refused(
+            f"{path} is missing or was changed; delete {listing} and run the same command again"
+        )
+
+
 def call(request: dict[str, Any], folder: Path, suffix: str, hours: float) -> dict[str, Any]:
     """Make the call in a process of its own; what it cost, and `file`, what it has written.
 
@@ -113,20 +120,22 @@ def call(request: dict[str, Any], folder: Path, suffix: str, hours: float) -> di
     request = {**request, **{name: str(path) for name, path in names.items()}}
     write_json(folder / "request.json", request)
     command = [sys.executable, "-m", qb_call.__name__, str(folder / "request.json")]
-    log, begin = folder / "log.txt", time.monotonic()
+    log, begin, status = folder / "log.txt", time.monotonic(), None
     with log.open("wb") as written:
         process = subprocess.Popen(command, stdout=written, stderr=written, start_new_session=True)
     try:
         status = process.wait(hours * 3600)
     except subprocess.TimeoutExpired:
-        status = None
+        pass  # status is None
     finally:
         # Whatever it has started goes with it.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    said = log.read_text(encoding="utf-8", errors="replace")
-    sys.stderr.write(said)
+        said = log.read_text(encoding="utf-8", errors="replace")
+        sys.stderr.write(said)
+        if status != 0:
+            out.unlink(missing_ok=True)  # begun, perhaps
     function = {"parse": "mblt_compile", "quantise": "mxq_compile"}[request["step"]]
     if status is None:
         raise UserError(

@@ -9,10 +9,12 @@ import math
 from pathlib import Path
 from typing import Any
 
+from common.files import sha256_of
 from compilation.qb_limits import Refused
 
 MAGIC = b"\x93NUMPY"
 FRAMES = 3000
+AGAIN = "delete the set's manifest.json and run the same command again"
 
 
 def check_samples(listing: Path, part: str, config: dict[str, Any]) -> int:
@@ -39,34 +41,46 @@ def check_samples(listing: Path, part: str, config: dict[str, Any]) -> int:
         expected = [[1, None, width], [1, positions, width]]
     if not samples:
         raise Refused(f"{listing} lists no sample; make the calibration set again")
+    digests = _listed(listing.with_name("manifest.json"))
     for paths in samples:
         if len(paths) != len(expected):
             raise Refused(f"{listing} has {len(paths)} files for a sample, not {len(expected)}")
         for path, shape in zip(paths, expected, strict=True):
             _check_array(path, shape)
+            if digests.get(path, "") not in ("", sha256_of(path)):
+                raise Refused(f"{path} was changed since the set was made; {AGAIN}")
     return len(samples)
 
 
+def _listed(manifest: Path) -> dict[Path, str]:
+    """SHA-256 of the files of a set, where there is a manifest of it."""
+    if not manifest.is_file():
+        return {}
+    samples = json.loads(manifest.read_text(encoding="utf-8"))["samples"]
+    entries = [one for sample in samples for one in (sample, *sample.values())]
+    files = [one for one in entries if isinstance(one, dict) and {"file", "sha256"} <= set(one)]
+    return {manifest.parent / one["file"]: one["sha256"] for one in files}
+
+
 def _check_array(path: Path, expected: list[Any]) -> None:
-    again = "delete the set's manifest.json and run the same command again"
     if not path.is_file():
-        raise Refused(f"{path} is missing; {again}")
+        raise Refused(f"{path} is missing; {AGAIN}")
     header, data = _read_header(path)
     if header is None:
-        raise Refused(f"{path} is not a .npy file; {again}")
+        raise Refused(f"{path} is not a .npy file; {AGAIN}")
     shape = list(header["shape"])
     order = "Fortran" if header["fortran_order"] else "C"
     if (header["descr"], order) != ("<f4", "C"):
-        raise Refused(f"{path} holds {header['descr']} in {order} order, not <f4 in C; {again}")
+        raise Refused(f"{path} holds {header['descr']} in {order} order, not <f4 in C; {AGAIN}")
     fits = len(shape) == len(expected) and all(
         size > 0 and size == (size if wanted is None else wanted)
         for size, wanted in zip(shape, expected, strict=True)
     )
     if not fits:
-        raise Refused(f"{path} has the shape {shape} where the part takes {expected}; {again}")
+        raise Refused(f"{path} has the shape {shape} where the part takes {expected}; {AGAIN}")
     size = data + 4 * math.prod(shape)
     if path.stat().st_size != size:
-        raise Refused(f"{path} has {path.stat().st_size} bytes, not {size}; {again}")
+        raise Refused(f"{path} has {path.stat().st_size} bytes, not {size}; {AGAIN}")
 
 
 def _read_header(path: Path) -> tuple[Any, int]:

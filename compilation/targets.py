@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from common.cli import UserError
 from compilation.qb_limits import NPU_TARGETS, targets_of
 
 COMPILER = "qbcompiler"  # the NPU vendor's package
@@ -20,8 +21,17 @@ def resolve(
         version: Of the vendor's compiler in that interpreter; None where it has none.
         python: The interpreter of the configuration.
         container: The image of the configuration, or an empty string.
+
+    Raises:
+        UserError: an NPU target is listed, and there is no compiler.
     """
     if targets != "auto":
+        if version is None and not container and set(targets) & set(NPU_TARGETS):
+            raise UserError(
+                f"compilation.targets names an NPU, and `{python}` has no {COMPILER}, or cannot be"
+                " run; set compilation.qbcompiler.python to the interpreter that has the vendor's"
+                " compiler, and see `python -m compilation.doctor --python ...`"
+            )
         return list(targets), f"targets: {', '.join(targets)} (listed in compilation.targets)"
     if container:
         chosen, why = [*NPU_TARGETS, "cpu"], f"the image {container} is configured"

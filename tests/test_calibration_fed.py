@@ -1,6 +1,7 @@
 """What is fed: prompts and texts of every stratum, given texts, faulty ones, variants of clips."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -289,6 +290,26 @@ def test_what_the_disk_cannot_hold_is_refused_before_any_work(
     free["bytes"] = round(0.9 * taken)
     with pytest.raises(UserError, match="decoder's calibration set needs"):
         make_sets(tmp_path, checkpoint, clips)
+
+
+def test_damaged_records_are_made_again_and_damaged_graphs_refused(
+    tmp_path: Path, checkpoint: Path, clips: list[Path]
+) -> None:
+    make_sets(tmp_path, checkpoint, clips)
+    whole = bulk(tmp_path)
+    for path in sorted((tmp_path / "decoder/.clips").glob("*.json"))[:3]:
+        path.write_text("{", encoding="utf-8")
+    make_sets(tmp_path, checkpoint, clips)
+    assert bulk(tmp_path) == whole
+    graphs = tmp_path / "float"
+    shutil.copytree(graphs_of(checkpoint).parent, graphs)
+    weights = graphs / "decoder.bin"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(UserError, match=r"decoder\.bin is missing or was changed; delete"):
+        decoder.calibrate_decoder(
+            *(checkpoint, clips, tmp_path / "encoder/manifest.json", graphs / "manifest.json"),
+            *(SETTINGS | {"max_new_tokens": 9}, tmp_path / "decoder/manifest.json"),
+        )
 
 
 def test_torch_sessions_make_the_same_set_within_tolerance(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common.files import sha256_of, write_json
 from compilation.qb_calls import GENERATIONS, generation_of, table
 from compilation.qb_limits import Refused, check_target, scheme_for, targets_of, warnings_on
 from compilation.qb_recipes import Make, Wish
@@ -171,7 +172,14 @@ def test_files_that_are_missing_cut_or_no_arrays_are_named(tmp_path: Path) -> No
     listing = encoder_list(tmp_path, np.zeros((1, 3000, 80), np.float32))
     assert check_samples(listing, "encoder", CONFIG) == 1
     path = tmp_path / "a.npy"
-    path.write_bytes(path.read_bytes()[:-4])
+    entry = {"file": "a.npy", "sha256": sha256_of(path)}
+    write_json(tmp_path / "manifest.json", {"samples": [entry]})
+    assert check_samples(listing, "encoder", CONFIG) == 1
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + b"x")
+    with pytest.raises(Refused, match=r"a\.npy was changed since the set was made"):
+        check_samples(listing, "encoder", CONFIG)
+    path.write_bytes(whole[:-4])
     with pytest.raises(Refused, match=r"a\.npy has \d+ bytes, not \d+"):
         check_samples(listing, "encoder", CONFIG)
     path.write_bytes(b"nothing")

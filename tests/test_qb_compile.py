@@ -133,7 +133,8 @@ def test_a_damaged_sample_or_checkpoint_is_named_before_any_call(
     folder = Path(quantise[-1]).parent
     for path, reason in (
         (folder / "mel_1.npy", "mel_1.npy has"),
-        (folder.parent / "checkpoint/config.json", "config.json was changed; delete"),
+        (folder.parent / "checkpoint/config.json", "config.json is missing or was changed; delete"),
+        (folder.parent / "encoder.mblt", "encoder.mblt is missing or was changed; delete"),
     ):
         before = path.read_bytes()
         path.unlink()  # not through a hard link

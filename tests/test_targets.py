@@ -3,6 +3,9 @@
 import stat
 from pathlib import Path
 
+import pytest
+
+from common.cli import UserError
 from compilation.targets import compiler_version, resolve
 
 
@@ -16,6 +19,12 @@ def interpreter(path: Path, answer: str, status: int = 0) -> str:
 def test_a_list_is_taken_as_it_is() -> None:
     targets, reason = resolve(["cpu"], "1.2.0", "python", "image")
     assert targets == ["cpu"] and "listed in compilation.targets" in reason
+
+
+def test_a_listed_npu_needs_the_compiler() -> None:
+    with pytest.raises(UserError, match=r"names an NPU, and `py` has no qbcompiler, or cannot be"):
+        resolve(["aries-rb", "cpu"], None, "py", "")
+    assert resolve(["aries-rb"], None, "py", "image")[0] == ["aries-rb"]
 
 
 def test_auto_builds_what_the_compiler_can() -> None:
