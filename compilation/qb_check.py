@@ -20,12 +20,13 @@ from common.files import read_json, sha256_of, write_json
 from data.cache import local_folder
 
 
-def read_part(path: Path, expected: list[set[int]]) -> dict[str, Any]:
+def read_part(path: Path, expected: list[set[int]], scheme: str) -> dict[str, Any]:
     """What the vendor's runtime says of a part.
 
     Args:
         path: The .mxq.
         expected: For each input, the sizes that its shape must have.
+        scheme: How it was compiled: the runtime is asked for cores that fit.
 
     Raises:
         UserError: the runtime cannot read the file, or the part takes other inputs.
@@ -35,13 +36,13 @@ def read_part(path: Path, expected: list[set[int]]) -> dict[str, Any]:
     except ImportError:
         return {"read": False, "reason": "the vendor's runtime (mobilint-qb-runtime) is not here"}
     try:
-        model = qbruntime.Model(str(path))
+        model = qbruntime.Model(str(path), _cores(qbruntime, scheme))
     except RuntimeError as error:
         first = str(error).splitlines()[0]
         raise UserError(
-            f"{path} is no part that the vendor's runtime {qbruntime.__version__} can read"
-            f" ({first}); delete {path}.json and run the same command again, or update the runtime"
-            " (mobilint-qb-runtime)"
+            f"{path} is no part that the vendor's runtime {qbruntime.__version__} can read as one"
+            f" compiled for `{scheme}` ({first}); delete {path}.json and run the same command"
+            " again, or update the runtime (mobilint-qb-runtime)"
         ) from None
     inputs = [list(map(int, shape)) for shape in model.get_model_input_shape()]
     outputs = [list(map(int, shape)) for shape in model.get_model_output_shape()]
@@ -60,6 +61,21 @@ def read_part(path: Path, expected: list[set[int]]) -> dict[str, Any]:
         "outputs": outputs,
         "core_mode": str(model.get_core_mode()),
     }
+
+
+def _cores(runtime: Any, scheme: str) -> Any:
+    """The runtime's configuration for a scheme; left to itself, it refuses a part with several."""
+    config = runtime.ModelConfig()
+    cluster = runtime.Cluster.Cluster0
+    if scheme == "multi":
+        config.set_multi_core_mode([cluster])
+    elif scheme == "global4":
+        config.set_global4_core_mode([cluster])
+    elif scheme == "global8":
+        config.set_global8_core_mode()
+    else:
+        config.set_single_core_mode(None, [runtime.CoreId(cluster, runtime.Core.Core0)])
+    return config
 
 
 def expected_sizes(part: str, config: dict[str, Any]) -> list[set[int]]:
@@ -99,7 +115,7 @@ def check(made: Path, graph: Path, checkpoint: Path, out: Path) -> dict[str, Any
             for step, one in (("parse", parsed), ("quantise", facts))
         },
         "samples": facts["samples"],
-        "runtime": read_part(path, expected_sizes(facts["part"], config)),
+        "runtime": read_part(path, expected_sizes(facts["part"], config), facts["wish"]["scheme"]),
     }
     write_json(out, record)
     return record

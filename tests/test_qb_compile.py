@@ -14,6 +14,7 @@ import pytest
 from common.cli import UserError
 from common.files import read_json, read_jsonl
 from compilation.qb_check import read_part
+from compilation.qb_limits import SCHEMES
 from tests.imports import ROOT
 from tests.qb import fake_set, interpreter, placed, step
 
@@ -107,7 +108,7 @@ FAULTS = {
     "die": "mxq_compile failed with exit status 134; its last words:",
     "nothing": "mxq_compile ended without an error and wrote no .mxq file",
     "empty": "mxq_compile ended without an error and wrote no .mxq file",
-    "hang": "mxq_compile did not end within 0.003 hours and was stopped",
+    "hang": "mxq_compile did not end within 0.0005 hours and was stopped",
 }
 
 
@@ -117,7 +118,8 @@ def test_a_failing_compiler_leaves_no_file_and_the_reason(
     def faulty(fault: str) -> subprocess.CompletedProcess:
         python = interpreter(tmp_path / fault, "1.3.0", QB_DOUBLE=fault)
         out = tmp_path / fault / "encoder.mxq"
-        return step(python, *quantise, "--timeout-hours", "0.003", "--out", out)
+        hours = "0.0005" if fault == "hang" else "1"
+        return step(python, *quantise, "--timeout-hours", hours, "--out", out)
 
     with ThreadPoolExecutor(2) as pool:
         for fault, done in zip(FAULTS, pool.map(faulty, FAULTS), strict=True):
@@ -166,5 +168,8 @@ def test_the_vendors_runtime_refuses_the_doubles_files(tmp_path: Path, quantise:
     out = tmp_path / "encoder.mxq"
     done = step(interpreter(tmp_path, "1.3.0"), *quantise, "--out", out)
     assert done.returncode == 0, done.stderr
-    with pytest.raises(UserError, match=r"encoder\.mxq is no part that the vendor's runtime"):
-        read_part(out, [{3000, 80}])
+    for scheme in SCHEMES:
+        with pytest.raises(
+            UserError, match=rf"no part that the vendor's .* for `{scheme}` \(Model_"
+        ):
+            read_part(out, [{3000, 80}], scheme)
