@@ -38,7 +38,7 @@ from calibration.variants import is_silent
 from calibration.work import EMBEDDINGS, STATES, Maker
 from common.cli import UserError, run
 from common.disk import require_space
-from common.files import read_json, sha256_of, write_json
+from common.files import is_unchanged, read_json, write_json
 from data.cache import local_folder
 from data.whisper import facts_of, load_generation, load_tokenizer
 from runtime.float_sessions import float_sessions
@@ -96,11 +96,11 @@ def calibrate_decoder(
         return done
 
     final, aside = without_faults(samples, planner, maker.store)
-    maker.decode([sample.work for sample in final])
-    work += [sample.work for sample in final]
+    replaced = [new.work for new, old in zip(final, samples, strict=True) if new is not old]
+    maker.decode(replaced)
     entries = [_place(index, sample, maker.store, folder) for index, sample in enumerate(final)]
     _remove_others(folder, len(entries))
-    store.prune(maker.store, [key for one in work for key in (one.key, one.states_key)])
+    store.prune(maker.store, [key for one in work + replaced for key in (one.key, one.states_key)])
     width, positions = config["d_model"], config["max_source_positions"]
     write_lists(folder, entries, [[1, -1, width], [1, positions, width]], tokenizer)
     spoken = [sample.clip for sample in samples if not is_silent(sample.clip)]
@@ -123,7 +123,7 @@ def _check_graphs(manifest: Path) -> None:
     """Raise a `UserError` where a float graph is not the listed one: its results would be kept."""
     for file in read_json(manifest)["files"]:
         path = manifest.with_name(file["path"])
-        if not path.is_file() or sha256_of(path) != file["sha256"]:
+        if not is_unchanged(path, file["sha256"]):
             raise UserError(
                 f"{path} is missing or was changed; delete {manifest} and run the same command"
                 " again"

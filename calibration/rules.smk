@@ -89,6 +89,7 @@ rule calibrate_decoder:
             "common/cli.py",
             "common/disk.py",
             "common/files.py",
+            "common/gpu.py",
             "common/progress.py",
             "data/audio.py",
             "data/cache.py",
@@ -119,8 +120,8 @@ rule calibrate_decoder:
         labels=lambda wildcards, input: ["--labels", *input.labels] if LABELLED else [],
     # Freed blocks of a megabyte go back at once: a sixth of the memory at the peak.
     shell:
-        "MALLOC_MMAP_THRESHOLD_=1000000 python -m calibration.decoder --checkpoint {input.checkpoint:q} --clips {input.clips:q}"
-        " --features {input.features:q} --graphs {input.graphs:q} {params.flags:q}"
+        "MALLOC_MMAP_THRESHOLD_=1000000 python -m calibration.decoder"
+        " --checkpoint {input.checkpoint:q} --clips {input.clips:q} --features {input.features:q} --graphs {input.graphs:q} {params.flags:q}"
         " {params.labels:q} --out {output.manifest:q} 2> {log:q}"
 
 
@@ -133,36 +134,7 @@ rule calibrate_decoder_shard:
         graphs="runtime/float/{model}/manifest.json",
         graph_files=rules.export_graphs.output.files,
         labels=rules.label_clips.output if LABELLED else [],
-        code=[
-            "calibration/decoder.py",
-            "calibration/coverage.py",
-            "calibration/faults.py",
-            "calibration/greedy.py",
-            "calibration/lists.py",
-            "calibration/plan.py",
-            "calibration/store.py",
-            "calibration/strata.py",
-            "calibration/texts.py",
-            "calibration/variants.py",
-            "calibration/work.py",
-            "common/cli.py",
-            "common/disk.py",
-            "common/files.py",
-            "common/progress.py",
-            "data/audio.py",
-            "data/cache.py",
-            "data/clips.py",
-            "data/languages.py",
-            "data/whisper.py",
-            "runtime/float_sessions.py",
-            "runtime/ir.py",
-            "runtime/mapped.py",
-            "runtime/openvino_sessions.py",
-            "runtime/parts.py",
-            "runtime/sessions.py",
-            "runtime/tables.py",
-            "runtime/torch_sessions.py",
-        ],
+        code=rules.calibrate_decoder.input.code,
     output:
         "calibration/sets/{model}/decoder/shards/{shard}_of_{shards}.json",
     log:
@@ -176,7 +148,7 @@ rule calibrate_decoder_shard:
         labels=lambda wildcards, input: ["--labels", *input.labels] if LABELLED else [],
     # Freed blocks of a megabyte go back at once: a sixth of the memory at the peak.
     shell:
-        "MALLOC_MMAP_THRESHOLD_=1000000 python -m calibration.decoder --checkpoint {input.checkpoint:q} --clips {input.clips:q}"
-        " --features {input.features:q} --graphs {input.graphs:q} {params.flags:q}"
+        "MALLOC_MMAP_THRESHOLD_=1000000 python -m calibration.decoder"
+        " --checkpoint {input.checkpoint:q} --clips {input.clips:q} --features {input.features:q} --graphs {input.graphs:q} {params.flags:q}"
         " {params.labels:q} --shard {wildcards.shard}/{wildcards.shards}"
         " --out {output:q} 2> {log:q}"

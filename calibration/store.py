@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from common.files import link_or_copy, read_json, save_npy, sha256_of, write_json
+from common.files import is_unchanged, link_or_copy, read_json, save_npy, sha256_of, write_json
 
 OVERHEAD = 1000  # bytes of disk for a record and an array's header, about
 Record = dict[str, Any]  # {"files": {name: sha256}} and whatever the maker recorded
@@ -47,11 +47,10 @@ def load(store: Path, key: str) -> Record | None:
         return None
     try:
         record = record_of(store, key)
-        record["files"].items()
+        files = dict(record["files"])
     except (ValueError, KeyError, TypeError):
         return None  # damaged
-    paths = {_array_path(store, key, name): digest for name, digest in record["files"].items()}
-    whole = all(path.is_file() and sha256_of(path) == digest for path, digest in paths.items())
+    whole = all(is_unchanged(_array_path(store, key, name), files[name]) for name in files)
     return record if whole else None
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from calibration import store
 from calibration.greedy import Rules, first_feed, greedy
 from common.cli import UserError
-from common.files import sha256_of
+from common.files import is_unchanged
 from common.progress import Progress
 from runtime.float_sessions import FloatSessions
 from runtime.tables import Tables
@@ -109,7 +109,7 @@ class Maker(NamedTuple):
 
 
 def _features(one: Work, again: str) -> np.ndarray:
-    if not one.mel.is_file() or sha256_of(one.mel) != one.mel_sha256:
+    if not is_unchanged(one.mel, one.mel_sha256):
         raise UserError(f"{one.mel} is missing or was changed; {again}")
     return np.load(one.mel, allow_pickle=False)
 

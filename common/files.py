@@ -25,6 +25,11 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def is_unchanged(path: Path, sha256: str) -> bool:
+    """Whether there is a file, and it has this SHA-256."""
+    return path.is_file() and sha256_of(path) == sha256
+
+
 def listed(folder: Path, names: Iterable[str]) -> list[dict[str, Any]]:
     """Path in the folder, size and SHA-256 of each file, as manifests list them."""
     return [

@@ -28,16 +28,12 @@ for name in ("qbcompiler", "qubee", "torch", "numpy", "transformers"):
     try: found[name] = m.version(name)
     except m.PackageNotFoundError: found[name] = None
 found["python"] = sys.version.split()[0]
+found |= {"imports": "", "gpu": ""}
 try:
-    import qbcompiler
-    found["imports"] = ""
-except Exception as error:
-    found["imports"] = f"{type(error).__name__}: {error}"
-try:
-    import torch
+    import torch, qbcompiler
     found["gpu"] = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
-except Exception:
-    found["gpu"] = ""
+except Exception as error:  # whatever a broken installation raises; it is a line of the table
+    found["imports"] = f"{type(error).__name__}: {error}"
 if found["qubee"] == "0.11.0.1":
     import pathlib, qubee.model_dict.parser.parser as parser
     found["line 538"] = pathlib.Path(parser.__file__).read_text().splitlines()[537].strip()

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, run
-from common.files import link_or_copy, listed, read_json, sha256_of, write_json
+from common.files import is_unchanged, link_or_copy, listed, read_json, sha256_of, write_json
 from data.cache import local_folder
 from data.whisper import facts_of
 from runtime.tables import TABLES
@@ -93,7 +93,7 @@ def _link_tables(graphs: Path, destination: Path) -> None:
 
 def _link_checked(source: Path, sha256: str, destination: Path) -> None:
     """Put a part's file into the folder (a hard link where possible), if it is the recorded one."""
-    if not source.is_file() or sha256_of(source) != sha256:
+    if not is_unchanged(source, sha256):
         raise UserError(
             f"{source} is missing or is not the file that its record describes; delete the record"
             f" {source.parent}/*.json and run the same command again"

@@ -44,6 +44,7 @@ rule parse_npu_part:
             "compilation/qb_samples.py",
             "common/cli.py",
             "common/files.py",
+            "common/gpu.py",
         ],
     output:
         graph="compilation/graphs/{model}/{target}/{part}.mblt",
@@ -66,7 +67,8 @@ rule parse_npu_part:
     shell:
         "{params.python:q} -m compilation.qb_compile parse --part {wildcards.part}"
         " --target {wildcards.target} --checkpoint {input.checkpoint:q}"
-        " --overrides {params.overrides:q} --timeout-hours {params.hours} --out {output.graph:q} 2> {log:q}"
+        " --overrides {params.overrides:q} --timeout-hours {params.hours}"
+        " --out {output.graph:q} 2> {log:q}"
 
 
 rule quantise_npu_part:
@@ -75,16 +77,7 @@ rule quantise_npu_part:
         checkpoint="compilation/checkpoints/{model}/manifest.json",
         graph="compilation/graphs/{model}/{target}/{part}.mblt",
         calibration="calibration/sets/{model}/{part}/manifest.json",
-        code=[
-            "compilation/qb_compile.py",
-            "compilation/qb_call.py",
-            "compilation/qb_calls.py",
-            "compilation/qb_limits.py",
-            "compilation/qb_recipes.py",
-            "compilation/qb_samples.py",
-            "common/cli.py",
-            "common/files.py",
-        ],
+        code=rules.parse_npu_part.input.code,
     output:
         part="compilation/parts/{model}/{target}/{part}.mxq",
         record="compilation/parts/{model}/{target}/{part}.mxq.json",

@@ -5,7 +5,6 @@ compiler, torch and transformers only where they are needed, and nothing else th
 standard library. Writes RESULT.json, which the request names: the arguments of the call.
 """
 
-import ctypes
 import importlib
 import inspect
 import json
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import run
+from common.gpu import has_gpu
 from compilation.qb_calls import generation_of
 from compilation.qb_limits import Refused
 from compilation.qb_recipes import Make, Wish
@@ -103,21 +103,10 @@ def quantise(request: dict[str, Any], wish: Wish) -> dict[str, Any]:
     return {key: repr(value) for key, value in described.items()}
 
 
-def device() -> str:
-    """gpu where the CUDA driver has one, else cpu."""
-    count = ctypes.c_int()
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return "cpu"
-    ready = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
-    return "gpu" if ready and count.value else "cpu"
-
-
 def main() -> None:
     """Do what the request says."""
     request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    wish = Wish(**{**request["wish"], "device": device()})
+    wish = Wish(**{**request["wish"], "device": "gpu" if has_gpu() else "cpu"})
     if wish.device == "cpu" and request["step"] == "quantise":
         print("warning: there is no GPU here; the CPU takes many times as long", file=sys.stderr)
     try:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, run
-from common.files import read_json, sha256_of, write_json
+from common.files import is_unchanged, read_json, write_json
 from data.cache import local_folder
 
 
@@ -92,7 +92,7 @@ def check(made: Path, graph: Path, checkpoint: Path, out: Path) -> dict[str, Any
     out.unlink(missing_ok=True)
     facts, parsed = read_json(made), read_json(graph)
     path = made.with_name(facts["file"])
-    if not path.is_file() or sha256_of(path) != facts["sha256"]:
+    if not is_unchanged(path, facts["sha256"]):
         raise UserError(
             f"{path} is missing or is not the file that {made} describes; delete {made} and run"
             " the same command again"

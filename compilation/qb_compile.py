@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, run
-from common.files import read_json, sha256_of, write_json
+from common.files import is_unchanged, read_json, sha256_of, write_json
 from compilation import qb_call
 from compilation.qb_calls import generation_of
 from compilation.qb_limits import (
@@ -101,7 +101,7 @@ def prepare(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
 
 def _check_file(path: Path, digest: str, listing: Path) -> None:
     """Raise `Refused` where a file is not the one that `listing` lists."""
-    if not path.is_file() or sha256_of(path) != digest:
+    if not is_unchanged(path, digest):
         raise Refused(
             f"{path} is missing or was changed; delete {listing} and run the same command again"
         )

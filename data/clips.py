@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from common.cli import UserError
-from common.files import read_jsonl, sha256_of
+from common.files import is_unchanged, read_jsonl
 
 Clip = dict[str, Any]  # a line of data/audio_files/{use}/{language}.jsonl, and its "path"
 
@@ -62,7 +62,7 @@ def read_audio(clip: Clip) -> np.ndarray:
         UserError: The file is missing or is not the one that the manifest lists.
     """
     path = clip["path"]
-    if not path.is_file() or sha256_of(path) != clip["sha256"]:
+    if not is_unchanged(path, clip["sha256"]):
         raise UserError(
             f"{path} is missing or was changed since its manifest was written; delete"
             f" {path.parent / clip['language']}.jsonl and run the same command again"

@@ -16,6 +16,7 @@ from common.files import read_json
 from runtime.compiled_whisper import CompiledWhisper
 from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder
 from runtime.sessions import DecoderSession, EncoderSession
+from runtime.tables import NAMES
 
 
 def sessions_of(folder: Path) -> tuple[EncoderSession, DecoderSession]:
@@ -51,8 +52,7 @@ def with_sessions(
     return CompiledWhisper(
         config,
         generation,
-        tables["model.decoder.embed_tokens.weight"],
-        tables["model.decoder.embed_positions.weight"],
+        *(tables[name] for name in NAMES),
         encoder,
         decoder,
     )

@@ -32,6 +32,7 @@ rule evaluate:
             "runtime/openvino_sessions.py",
             "runtime/parts.py",
             "runtime/sessions.py",
+            "runtime/tables.py",
             "runtime/torch_sessions.py",
         ],
     output:

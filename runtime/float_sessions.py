@@ -4,12 +4,12 @@ On a CPU, OpenVINO runs the exported float graphs, which takes neither torch nor
 CUDA GPU, torch runs the checkpoint, which is loaded once for both parts.
 """
 
-import ctypes
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from common.gpu import has_gpu
 from runtime.sessions import DecoderSession, EncoderSession
 
 
@@ -25,11 +25,7 @@ class FloatSessions(NamedTuple):
 
 def has_cuda() -> bool:
     """Whether torch can use a CUDA GPU; it is imported only where there is a driver."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return False
-    if driver.cuInit(0) != 0:
+    if not has_gpu():
         return False
     import torch
 

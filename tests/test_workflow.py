@@ -226,6 +226,9 @@ def test_every_rule_declares_the_source_files_it_runs() -> None:
     texts = rule_texts()
     assert set(texts) == set(RULES) | LABEL_RULES | SHARD_RULES | NPU_RULES
     for rule, text in texts.items():
+        if same := re.search(r"code=rules\.(\w+)\.input\.code", text):
+            assert module_of(text) == module_of(texts[same.group(1)])
+            continue
         block = re.search(r"code=\[(.*?)\]", text, re.DOTALL).group(1)
         assert set(re.findall(r'"([^"]+)"', block)) == all_imports(module_of(text)), rule
 

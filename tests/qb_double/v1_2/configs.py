@@ -1,38 +1,4 @@
 """Configuration objects of 1.2."""
 
-from qbcompiler._double.configs import (
-    BitConfig,
-    CalibrationConfig,
-    CompileSettings,
-    LlmConfig,
-    ResourceManagementConfig,
-)
-from qbcompiler._double.transformations import (
-    EquivalentTransformationConfig,
-    OptqConfig,
-    SearchWeightScaleConfig,
-)
-
-
-class CompileConfig(CompileSettings):
-    """All settings in one object."""
-
-    calibration: CalibrationConfig
-    bit: BitConfig
-    llm: LlmConfig
-    optq: OptqConfig
-    equivalent_transformation: EquivalentTransformationConfig
-    search_weight_scale: SearchWeightScaleConfig
-    resource_management: ResourceManagementConfig
-
-
-__all__ = [
-    "BitConfig",
-    "CalibrationConfig",
-    "CompileConfig",
-    "EquivalentTransformationConfig",
-    "LlmConfig",
-    "OptqConfig",
-    "ResourceManagementConfig",
-    "SearchWeightScaleConfig",
-]
+from qbcompiler._double.configs_1_1 import *  # noqa: F403
+from qbcompiler._double.configs_1_1 import __all__ as __all__
