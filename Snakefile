@@ -2,6 +2,7 @@
 
 snakemake --cores 8               everything that config.yaml's `build` names
 snakemake --cores 8 calibration   up to one stage: data, calibration, compiled, evaluation
+snakemake --cores 8 archive       the hand-off folders, each in one file
 """
 
 import json
@@ -46,6 +47,12 @@ try:
     TARGETS, REASON = resolve(
         config["compilation"]["targets"], COMPILER, QB["python"], QB["container"]
     )
+    methods = {method.name for method in workflow.deployment_settings.deployment_method}
+    if QB["container"] and set(TARGETS) & set(NPU_TARGETS) and "APPTAINER" not in methods:
+        raise UserError(
+            "compilation.qbcompiler.container names an image, which is used with `--sdm apptainer` only; add that to"
+            " the command (docs/npu.md), or empty the key"
+        )
 except UserError as error:
     raise WorkflowError(str(error)) from None
 
@@ -107,7 +114,9 @@ include: "runtime/rules.smk"
 include: "calibration/rules.smk"
 include: "compilation/rules.smk"
 include: "compilation/qb.smk"
+include: "compilation/hand_off.smk"
 include: "evaluation/rules.smk"
+include: "evaluation/measures.smk"
 
 
 wildcard_constraints:
@@ -143,13 +152,21 @@ rule compiled:
         expand("compiled/{model}/{target}/manifest.json", model=config["build"], target=TARGETS),
 
 
+rule archive:
+    """The hand-off folders, each in one file."""
+    input:
+        expand("compiled/{model}-{target}.tar.zst", model=config["build"], target=TARGETS),
+
+
 rule evaluation:
     """The quality of the hand-off folders; an NPU's needs the NPU."""
     input:
+        expand("evaluation/results/{model}/coverage.json", model=config["build"]),
         expand(
-            "evaluation/results/{model}/{target}/quality.json",
+            "evaluation/results/{model}/{target}/{result}",
             model=config["build"],
             target=[target for target in TARGETS if target not in NPU_TARGETS],
+            result=["quality.json", "passed.txt"],
         ),
 
 

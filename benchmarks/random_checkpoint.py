@@ -27,9 +27,17 @@ SHAPES = {
 }
 
 
-def write(shape: str, folder: Path) -> Path:
-    """A checkpoint of one of SHAPES, float16, with the demo's tokenizer at its head; the folder."""
+def write(shape: str, folder: Path, layers: int | None = None) -> Path:
+    """A checkpoint of one of SHAPES, float16, with the demo's tokenizer at its head; the folder.
+
+    Args:
+        shape: A key of SHAPES.
+        folder: Where to.
+        layers: Of each part, where it need not have all of them.
+    """
     encoder, decoder, width, heads, mels, vocabulary = SHAPES[shape]
+    if layers:
+        encoder = decoder = layers
     torch.manual_seed(0)
     processor = build_processor(mels)
     token = processor.tokenizer.convert_tokens_to_ids

@@ -38,7 +38,8 @@ from calibration.variants import is_silent
 from calibration.work import EMBEDDINGS, STATES, Maker
 from common.cli import UserError, run
 from common.disk import require_space
-from common.files import is_unchanged, read_json, write_json
+from common.files import read_json, write_json
+from common.listing import check_listed
 from data.cache import local_folder
 from data.whisper import facts_of, load_generation, load_tokenizer
 from runtime.float_sessions import float_sessions
@@ -86,8 +87,8 @@ def calibrate_decoder(
     maker = Maker(sessions, tables, greedy.rules_of(generation), limit, config, folder / ".clips")
     work = [sample.work for sample in (_of_shard(samples, *shard) if shard else samples)]
     if need := maker.bytes_missing(work):
-        require_space(folder, need, "the decoder's calibration set")
-        _check_graphs(graphs)
+        require_space(folder, need, "the decoder's calibration set", store.LESS)
+        check_listed(graphs)  # or what wrong graphs make would be kept
     maker.encode(work, f"delete {features} and run the same command again")
     maker.decode(work)
     if shard:
@@ -117,17 +118,6 @@ def calibrate_decoder(
     }
     write_json(out, manifest)
     return manifest
-
-
-def _check_graphs(manifest: Path) -> None:
-    """Raise a `UserError` where a float graph is not the listed one: its results would be kept."""
-    for file in read_json(manifest)["files"]:
-        path = manifest.with_name(file["path"])
-        if not is_unchanged(path, file["sha256"]):
-            raise UserError(
-                f"{path} is missing or was changed; delete {manifest} and run the same command"
-                " again"
-            )
 
 
 def _of_shard(samples: list[Sample], number: int, count: int) -> list[Sample]:

@@ -53,7 +53,8 @@ def calibrate_encoder(
     extractor = load_feature_extractor(checkpoint)
     missing = sum(not store.has(clips_store, key) for key in keys)
     frames = extractor.nb_max_frames * extractor.feature_size
-    require_space(folder, missing * (4 * frames + store.OVERHEAD), "the encoder's calibration set")
+    need = missing * (4 * frames + store.OVERHEAD)
+    require_space(folder, need, "the encoder's calibration set", store.LESS)
     samples = []
     for index, clip in enumerate(Progress(clips, desc="features", unit="clip")):
         key = keys[index]

@@ -90,6 +90,7 @@ rule calibrate_decoder:
             "common/disk.py",
             "common/files.py",
             "common/gpu.py",
+            "common/listing.py",
             "common/progress.py",
             "data/audio.py",
             "data/cache.py",

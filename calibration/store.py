@@ -14,9 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from common.cli import UserError
 from common.files import is_unchanged, link_or_copy, read_json, save_npy, sha256_of, write_json
 
 OVERHEAD = 1000  # bytes of disk for a record and an array's header, about
+# How to need less disk, where the samples do not fit.
+LESS = ", take fewer clips (data.samples_per_language, calibration.fractions)"
 Record = dict[str, Any]  # {"files": {name: sha256}} and whatever the maker recorded
 
 
@@ -48,7 +51,7 @@ def load(store: Path, key: str) -> Record | None:
     try:
         record = record_of(store, key)
         files = dict(record["files"])
-    except (ValueError, KeyError, TypeError):
+    except (UserError, ValueError, KeyError, TypeError):
         return None  # damaged
     whole = all(is_unchanged(_array_path(store, key, name), files[name]) for name in files)
     return record if whole else None

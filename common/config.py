@@ -4,7 +4,6 @@ Messages name the key, its value, what is allowed and the nearest match. What a 
 (names that refer to other keys, shares that add up) is checked here too.
 """
 
-import difflib
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import jsonschema
 import yaml
 
 from common.cli import UserError
+from common.nearest import nearest
 
 SCHEMA = Path(__file__).parent.parent / "config.schema.yaml"
 
@@ -33,12 +33,6 @@ def check(config: dict[str, Any], languages: Iterable[str]) -> None:
         more = len(problems) - 1
         tail = f" (and {more} more)" if more else ""
         raise UserError(f"config: {problems[0]}{tail}")
-
-
-def nearest(name: str, allowed: Iterable[str]) -> str:
-    """A hint ` (did you mean ...?)` for a mistyped name, or an empty string."""
-    matches = difflib.get_close_matches(str(name), [str(a) for a in allowed], n=1, cutoff=0.5)
-    return f" (did you mean `{matches[0]}`?)" if matches else ""
 
 
 def _cross_checks(config: dict[str, Any], languages: Iterable[str]) -> Iterator[str]:

@@ -13,8 +13,14 @@ def free_bytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def require_space(folder: Path, need: int, what: str) -> None:
+def require_space(folder: Path, need: int, what: str, less: str = "") -> None:
     """Refuse to begin what the disk cannot hold.
+
+    Args:
+        folder: Where it is written; need not exist yet.
+        need: Bytes.
+        what: What needs them.
+        less: How to need less, as a piece of the sentence.
 
     Raises:
         UserError: it cannot; with both numbers.
@@ -22,6 +28,5 @@ def require_space(folder: Path, need: int, what: str) -> None:
     if need > (free := free_bytes(folder)):
         raise UserError(
             f"{what} needs {need / 1e9:.2f} GB more, but the disk of {folder} has {free / 1e9:.2f}"
-            " GB left; free some space, take fewer clips (data.samples_per_language,"
-            " calibration.fractions), or put the project on a larger disk"
+            f" GB left; free some space{less}, or put the project on a larger disk"
         )

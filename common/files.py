@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
 
+from common.cli import UserError
+
 CHUNK = 1 << 20  # bytes read at a time when hashing
 
 
@@ -80,8 +82,19 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The value in a JSON file.
+
+    Raises:
+        UserError: There is no such file, or it holds something else.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; run what makes it, or get it again") from None
+    except ValueError as error:
+        raise UserError(
+            f"{path} is no JSON ({error}); delete it and run the same command again, or get it anew"
+        ) from None
 
 
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:

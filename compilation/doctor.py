@@ -39,6 +39,7 @@ if found["qubee"] == "0.11.0.1":
     found["line 538"] = pathlib.Path(parser.__file__).read_text().splitlines()[537].strip()
 print(json.dumps(found))
 """
+PATIENCE = 120  # seconds: importing the compiler can take many
 ROOM = 20_000_000_000  # bytes of disk under which a large checkpoint may not get through
 
 
@@ -57,7 +58,11 @@ def ask(python: str) -> dict[str, str | None]:
         Refused: it cannot be run.
     """
     try:
-        done = subprocess.run([python, "-c", ASK], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [python, "-c", ASK], capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+    except subprocess.TimeoutExpired:
+        raise Refused(f"{python} has not answered within {PATIENCE} s") from None
     except OSError as error:
         raise Refused(
             f"{python} cannot be run ({error.strerror}); set compilation.qbcompiler.python"
@@ -65,7 +70,12 @@ def ask(python: str) -> dict[str, str | None]:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
         raise Refused(f"{python} ended with status {done.returncode}; its last words: {last}")
-    return json.loads(done.stdout.splitlines()[-1])
+    try:
+        return json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        raise Refused(
+            f"{python} is no Python: it was asked for its packages and did not say"
+        ) from None
 
 
 def of_cpu() -> list[Finding]:

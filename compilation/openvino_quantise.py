@@ -5,7 +5,8 @@
         --calibration calibration/sets/whisper-small/encoder/manifest.json \
         --out compilation/parts/whisper-small/cpu/encoder.xml
 
-Post-training quantisation by NNCF with SmoothQuant and bias correction. Writes the named .xml, its
+Post-training quantisation by NNCF with SmoothQuant and bias correction, of all layers but those
+named by --keep-float (see openvino_layers.py for what has a name). Writes the named .xml, its
 .bin, and last a record (.json) with their checksums, the compiler's versions and the settings. For
 the decoder also decoder_cross.xml and .bin; its past keys and values become variables of the graph.
 """
@@ -13,7 +14,7 @@ the decoder also decoder_cross.xml and .bin; its past keys and values become var
 import argparse
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nncf
 import openvino as ov
@@ -32,13 +33,21 @@ from compilation.openvino_calibration import (
     encoder_reader,
     read_samples,
 )
+from compilation.openvino_layers import check_layers, layers_of, value_products
 from runtime.ir import fix_batch, make_stateful, read_model, save_model
 
 SMOOTH_QUANT_ALPHA = 0.95  # NNCF's default for matrix products
 
 
+class Settings(NamedTuple):
+    """How a part is quantised."""
+
+    alpha: float  # of SmoothQuant
+    keep_float: list[str]  # layers that are not
+
+
 def quantise(
-    graph: ov.Model, samples: list[dict[str, Any]], read: Reader, alpha: float
+    graph: ov.Model, samples: list[dict[str, Any]], read: Reader, settings: Settings
 ) -> ov.Model:
     """The int8 twin of a float graph. `read` is called several times for every sample.
 
@@ -47,8 +56,10 @@ def quantise(
     quieter clips than the mean would be cut off. Bias correction is for every layer: NNCF leaves
     out those in which a bias changes by more than twice its size, which a tiny one always does.
     """
-    settings = nncf.AdvancedQuantizationParameters(
-        smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=alpha),
+    always = value_products(graph)
+    kept = [name for name in layers_of(graph) if name in settings.keep_float or name in always]
+    advanced = nncf.AdvancedQuantizationParameters(
+        smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=settings.alpha),
         activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
         bias_correction_params=AdvancedBiasCorrectionParameters(threshold=math.inf),
     )
@@ -57,7 +68,8 @@ def quantise(
         nncf.Dataset(samples, read),
         subset_size=len(samples),
         model_type=nncf.ModelType.TRANSFORMER,
-        advanced_parameters=settings,
+        ignored_scope=nncf.IgnoredScope(names=kept) if kept else None,
+        advanced_parameters=advanced,
     )
 
 
@@ -66,27 +78,31 @@ def cross_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}_cross.xml")
 
 
-def quantise_encoder(graph: Path, calibration: Path, out: Path, alpha: float) -> list[Path]:
+def quantise_encoder(graph: Path, calibration: Path, out: Path, settings: Settings) -> list[Path]:
     """Write the int8 encoder; return the graphs written."""
     model = fix_batch(read_model(graph), 1)
+    check_layers(settings.keep_float, [model])
     samples = read_samples(calibration, "encoder")
-    save_model(quantise(model, samples, encoder_reader(calibration.parent, model), alpha), out)
+    save_model(quantise(model, samples, encoder_reader(calibration.parent, model), settings), out)
     return [out]
 
 
-def quantise_decoder(graph: Path, calibration: Path, out: Path, alpha: float) -> list[Path]:
+def quantise_decoder(graph: Path, calibration: Path, out: Path, settings: Settings) -> list[Path]:
     """Write the int8 decoder and its projections of the encoder states; return both graphs."""
     model, cross = (fix_batch(read_model(path), 1) for path in (graph, cross_path(graph)))
+    check_layers(settings.keep_float, [model, cross])
     samples = read_samples(calibration, "decoder")
     read = decoder_reader(calibration.parent, model, cross)
-    model = make_stateful(quantise(model, samples, read, alpha))
-    cross = quantise(cross, samples, cross_reader(calibration.parent, cross), alpha)
+    model = make_stateful(quantise(model, samples, read, settings))
+    cross = quantise(cross, samples, cross_reader(calibration.parent, cross), settings)
     save_model(cross, cross_path(out))
     save_model(model, out)
     return [out, cross_path(out)]
 
 
-def write_record(part: str, graph: Path, graphs: list[Path], samples: int, alpha: float) -> None:
+def write_record(
+    part: str, graph: Path, graphs: list[Path], samples: int, settings: Settings
+) -> None:
     """Write what the part's files are and how they were made, beside the first of them."""
     names = [file.name for path in graphs for file in (path, path.with_suffix(".bin"))]
     record = {
@@ -97,9 +113,11 @@ def write_record(part: str, graph: Path, graphs: list[Path], samples: int, alpha
         "compiler": {"openvino": ov.__version__, "nncf": nncf.__version__},
         "settings": {
             "precision": "int8",
-            "smooth_quant_alpha": alpha,
+            "smooth_quant_alpha": settings.alpha,
             "activation_ranges": "minimum and maximum of all samples",
             "bias_correction": "fast, every layer",
+            "products_in_float": "cross-attention weights and values",
+            "keep_float": settings.keep_float,
         },
         "samples": samples,
     }
@@ -121,6 +139,9 @@ def main(argv: list[str] | None = None) -> None:
         default=SMOOTH_QUANT_ALPHA,
         help="share of the activations' spread moved into the weights, 0 to 1; -1: none",
     )
+    parser.add_argument(
+        "--keep-float", nargs="*", default=[], metavar="NAME", help="layers that stay in float32"
+    )
     args = parser.parse_args(argv)
     alpha = args.smooth_quant_alpha
     if not (0 <= alpha <= 1 or alpha == -1):
@@ -128,8 +149,9 @@ def main(argv: list[str] | None = None) -> None:
     args.out.with_suffix(".json").unlink(missing_ok=True)  # no record of files about to change
     samples = read_samples(args.calibration, args.part)
     quantise_part = quantise_encoder if args.part == "encoder" else quantise_decoder
-    graphs = quantise_part(args.graph, args.calibration, args.out, alpha)
-    write_record(args.part, args.graph, graphs, len(samples), alpha)
+    settings = Settings(alpha, list(dict.fromkeys(args.keep_float)))
+    graphs = quantise_part(args.graph, args.calibration, args.out, settings)
+    write_record(args.part, args.graph, graphs, len(samples), settings)
 
 
 if __name__ == "__main__":

@@ -40,11 +40,14 @@ rule parse_npu_part:
             "compilation/qb_call.py",
             "compilation/qb_calls.py",
             "compilation/qb_limits.py",
+            "compilation/qb_process.py",
             "compilation/qb_recipes.py",
             "compilation/qb_samples.py",
             "common/cli.py",
+            "common/disk.py",
             "common/files.py",
             "common/gpu.py",
+            "common/listing.py",
         ],
     output:
         graph="compilation/graphs/{model}/{target}/{part}.mblt",
@@ -113,9 +116,12 @@ rule check_npu_part:
         part="compilation/parts/{model}/{target}/{part}.mxq",
         code=[
             "compilation/qb_check.py",
+            "compilation/hand_off/vendor.py",
             "common/cli.py",
             "common/files.py",
+            "common/listing.py",
             "data/cache.py",
+            "runtime/npu_sessions.py",
         ],
     output:
         "compilation/parts/{model}/{target}/{part}.json",

@@ -16,17 +16,25 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, run
-from common.files import is_unchanged, read_json, write_json
+from common.files import read_json, write_json
+from common.listing import check_file
+from compilation.hand_off.vendor import core_mode, cores
 from data.cache import local_folder
+from runtime.npu_sessions import model_config
 
 
-def read_part(path: Path, expected: list[set[int]], scheme: str) -> dict[str, Any]:
+def read_part(
+    path: Path, expected: list[set[int]], mode: str, places: list[str], advice: str
+) -> dict[str, Any]:
     """What the vendor's runtime says of a part.
 
     Args:
         path: The .mxq.
         expected: For each input, the sizes that its shape must have.
-        scheme: How it was compiled: the runtime is asked for cores that fit.
+        mode: The core mode that it is to run in: left to itself, the runtime refuses a part that
+            can be run in several.
+        places: Cores or clusters, as in config.json of a hand-off folder.
+        advice: What to do about a part that cannot be read.
 
     Raises:
         UserError: the runtime cannot read the file, or the part takes other inputs.
@@ -36,13 +44,13 @@ def read_part(path: Path, expected: list[set[int]], scheme: str) -> dict[str, An
     except ImportError:
         return {"read": False, "reason": "the vendor's runtime (mobilint-qb-runtime) is not here"}
     try:
-        model = qbruntime.Model(str(path), _cores(qbruntime, scheme))
+        model = qbruntime.Model(str(path), model_config(qbruntime, mode, places))
     except RuntimeError as error:
         first = str(error).splitlines()[0]
         raise UserError(
             f"{path} is no part that the vendor's runtime {qbruntime.__version__} can read as one"
-            f" compiled for `{scheme}` ({first}); delete {path}.json and run the same command"
-            " again, or update the runtime (mobilint-qb-runtime)"
+            f" for core mode `{mode}` ({first}); {advice}, or update the runtime"
+            " (mobilint-qb-runtime)"
         ) from None
     inputs = [list(map(int, shape)) for shape in model.get_model_input_shape()]
     outputs = [list(map(int, shape)) for shape in model.get_model_output_shape()]
@@ -63,21 +71,6 @@ def read_part(path: Path, expected: list[set[int]], scheme: str) -> dict[str, An
     }
 
 
-def _cores(runtime: Any, scheme: str) -> Any:
-    """The runtime's configuration for a scheme; left to itself, it refuses a part with several."""
-    config = runtime.ModelConfig()
-    cluster = runtime.Cluster.Cluster0
-    if scheme == "multi":
-        config.set_multi_core_mode([cluster])
-    elif scheme == "global4":
-        config.set_global4_core_mode([cluster])
-    elif scheme == "global8":
-        config.set_global8_core_mode()
-    else:
-        config.set_single_core_mode(None, [runtime.CoreId(cluster, runtime.Core.Core0)])
-    return config
-
-
 def expected_sizes(part: str, config: dict[str, Any]) -> list[set[int]]:
     """The sizes that must be in the shapes of a part's inputs."""
     width, positions = config["d_model"], config["max_source_positions"]
@@ -92,12 +85,11 @@ def check(made: Path, graph: Path, checkpoint: Path, out: Path) -> dict[str, Any
     out.unlink(missing_ok=True)
     facts, parsed = read_json(made), read_json(graph)
     path = made.with_name(facts["file"])
-    if not is_unchanged(path, facts["sha256"]):
-        raise UserError(
-            f"{path} is missing or is not the file that {made} describes; delete {made} and run"
-            " the same command again"
-        )
+    check_file(path, facts["sha256"], made)
     config = read_json(local_folder(checkpoint) / "config.json")
+    mode = core_mode(facts["wish"]["scheme"])
+    (places,) = cores(facts["part"], facts["target"], mode).values()
+    advice = f"delete {made} and run the same command again"
     record = {
         "part": facts["part"],
         "target": facts["target"],
@@ -115,7 +107,7 @@ def check(made: Path, graph: Path, checkpoint: Path, out: Path) -> dict[str, Any
             for step, one in (("parse", parsed), ("quantise", facts))
         },
         "samples": facts["samples"],
-        "runtime": read_part(path, expected_sizes(facts["part"], config), facts["wish"]["scheme"]),
+        "runtime": read_part(path, expected_sizes(facts["part"], config), mode, places, advice),
     }
     write_json(out, record)
     return record

@@ -16,22 +16,19 @@ time and memory. Only the standard library is used here.
 """
 
 import argparse
-import contextlib
 import importlib.metadata
 import json
 import os
-import resource
 import shutil
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, run
-from common.files import is_unchanged, read_json, sha256_of, write_json
-from compilation import qb_call
+from common.disk import require_space
+from common.files import read_json, sha256_of, write_json
+from common.listing import check_file, check_listed
 from compilation.qb_calls import generation_of
 from compilation.qb_limits import (
     NPU_TARGETS,
@@ -41,11 +38,11 @@ from compilation.qb_limits import (
     scheme_for,
     warnings_on,
 )
+from compilation.qb_process import call
 from compilation.qb_recipes import RECIPES, VALIDATED
 from compilation.qb_samples import check_samples
 
 PACKAGES = ("qbcompiler", "torch", "transformers", "numpy")
-LAST_LINES = 8  # of what the compiler wrote, in the message of a failure
 
 
 def installed(packages: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
@@ -75,11 +72,13 @@ def prepare(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     notes = [generation_of(version)[1], *warnings_on(versions)]
     check_target(args.target, version)
     checkpoint = args.checkpoint.parent
-    for file in read_json(args.checkpoint)["files"]:
-        _check_file(checkpoint / file["path"], file["sha256"], args.checkpoint)
+    check_listed(args.checkpoint)
+    files = read_json(args.checkpoint)["files"]
+    # No part in float32 is larger than its whole checkpoint in float16, twice.
+    require_space(args.out.parent, 2 * sum(file["bytes"] for file in files), str(args.out))
     if args.graph:
         record = args.graph.with_name(f"{args.graph.name}.json")
-        _check_file(args.graph, read_json(record)["sha256"], record)
+        check_file(args.graph, read_json(record)["sha256"], record)
     config = read_json(checkpoint / "config.json")
     samples = check_samples(args.calibration, args.part, config) if args.calibration else 0
     for note in filter(None, notes):
@@ -97,72 +96,6 @@ def prepare(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
     request = {"step": args.step, "version": version, "versions": versions, "wish": wish}
     request |= {"overrides": args.overrides, "checkpoint": str(checkpoint)}
     return request, samples
-
-
-def _check_file(path: Path, digest: str, listing: Path) -> None:
-    """Raise `Refused` where a file is not the one that `listing` lists."""
-    if not is_unchanged(path, digest):
-        raise Refused(
-            f"{path} is missing or was changed; delete {listing} and run the same command again"
-        )
-
-
-def call(request: dict[str, Any], folder: Path, suffix: str, hours: float) -> dict[str, Any]:
-    """Make the call in a process of its own; what it cost, and `file`, what it has written.
-
-    Raises:
-        UserError: it failed, was killed, took longer, or wrote nothing.
-    """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    out = folder / f"part{suffix}"
-    names = {"out": out, "result": folder / "result.json", "resolved": folder / "resolved.json"}
-    request = {**request, **{name: str(path) for name, path in names.items()}}
-    write_json(folder / "request.json", request)
-    command = [sys.executable, "-m", qb_call.__name__, str(folder / "request.json")]
-    log, begin, status = folder / "log.txt", time.monotonic(), None
-    with log.open("wb") as written:
-        process = subprocess.Popen(command, stdout=written, stderr=written, start_new_session=True)
-    try:
-        status = process.wait(hours * 3600)
-    except subprocess.TimeoutExpired:
-        pass  # status is None
-    finally:
-        # Whatever it has started goes with it.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        said = log.read_text(encoding="utf-8", errors="replace")
-        sys.stderr.write(said)
-        if status != 0:
-            out.unlink(missing_ok=True)  # begun, perhaps
-    function = {"parse": "mblt_compile", "quantise": "mxq_compile"}[request["step"]]
-    if status is None:
-        raise UserError(
-            f"{function} did not end within {hours:g} hours and was stopped; give it more in"
-            " compilation.qbcompiler.timeout_hours"
-        )
-    if status != 0:
-        raise UserError(_failure(function, status, said))
-    if not out.is_file() or out.stat().st_size == 0:
-        raise UserError(
-            f"{function} ended without an error and wrote no {suffix} file; see the log"
-        )
-    result = read_json(names["result"])
-    if names["resolved"].is_file():
-        result["resolved"] = names["resolved"].read_text(encoding="utf-8")
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    return {**result, "file": out, "seconds": round(time.monotonic() - begin, 1), "peak": peak}
-
-
-def _failure(function: str, status: int, said: str) -> str:
-    """What to say of a call that failed: why it was refused, or its last words."""
-    lines = [line for line in said.splitlines() if line.strip()]
-    if lines and lines[-1].startswith("refused: "):
-        return lines[-1].removeprefix("refused: ")
-    how = f"was ended by signal {-status}" if status < 0 else f"failed with exit status {status}"
-    last = "\n  ".join(lines[-LAST_LINES:])
-    return f"{function} {how}; its last words:\n  {last}"
 
 
 def compile_part(args: argparse.Namespace) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""Stage 3: each part of a checkpoint, compiled for a target, and the hand-off folder.
+"""Stage 3, target cpu: each part quantised by NNCF.
 
-Reads   data/checkpoints/{model}.json, runtime/float/{model}/, calibration/sets/{model}/
+Reads   runtime/float/{model}/, calibration/sets/{model}/
 Writes  compilation/parts/{model}/cpu/   int8 parts, and how they were made
-        compiled/{model}/{target}/       the hand-off folder
 """
 
 
@@ -15,8 +14,10 @@ rule quantise_encoder:
         code=[
             "compilation/openvino_quantise.py",
             "compilation/openvino_calibration.py",
+            "compilation/openvino_layers.py",
             "common/cli.py",
             "common/files.py",
+            "common/nearest.py",
             "runtime/ir.py",
             "runtime/mapped.py",
         ],
@@ -31,9 +32,11 @@ rule quantise_encoder:
     threads: workflow.cores
     params:
         packages=versions("openvino", "nncf"),
+        keep_float=config["compilation"]["encoder"]["keep_float"],
     shell:
         "python -m compilation.openvino_quantise --part encoder --graph {input.graph:q}"
-        " --calibration {input.calibration:q} --out {output.graph:q} > {log:q} 2>&1"
+        " --calibration {input.calibration:q} --keep-float {params.keep_float:q}"
+        " --out {output.graph:q} > {log:q} 2>&1"
 
 
 rule quantise_decoder:
@@ -49,8 +52,10 @@ rule quantise_decoder:
         code=[
             "compilation/openvino_quantise.py",
             "compilation/openvino_calibration.py",
+            "compilation/openvino_layers.py",
             "common/cli.py",
             "common/files.py",
+            "common/nearest.py",
             "runtime/ir.py",
             "runtime/mapped.py",
         ],
@@ -65,34 +70,8 @@ rule quantise_decoder:
     threads: workflow.cores
     params:
         packages=versions("openvino", "nncf"),
+        keep_float=config["compilation"]["decoder"]["keep_float"],
     shell:
         "python -m compilation.openvino_quantise --part decoder --graph {input.graph:q}"
-        " --calibration {input.calibration:q} --out {output.graph:q} > {log:q} 2>&1"
-
-
-rule assemble_hand_off:
-    """The folder for device engineers, replaced as a whole."""
-    input:
-        checkpoint="data/checkpoints/{model}.json",
-        graphs="runtime/float/{model}/manifest.json",
-        tables="runtime/float/{model}/tables.safetensors",
-        parts=[
-            "compilation/parts/{model}/{target}/encoder.json",
-            "compilation/parts/{model}/{target}/decoder.json",
-        ],
-        code=[
-            "compilation/hand_off.py",
-            "common/cli.py",
-            "common/files.py",
-            "data/cache.py",
-            "data/whisper.py",
-            "runtime/tables.py",
-        ],
-    output:
-        "compiled/{model}/{target}/manifest.json",
-    log:
-        "logs/assemble_hand_off/{model}_{target}.log",
-    shell:
-        "python -m compilation.hand_off --model {wildcards.model:q} --target {wildcards.target:q}"
-        " --checkpoint {input.checkpoint:q} --graphs {input.graphs:q} --parts {input.parts:q}"
-        " --out {output:q} 2> {log:q}"
+        " --calibration {input.calibration:q} --keep-float {params.keep_float:q}"
+        " --out {output.graph:q} > {log:q} 2>&1"

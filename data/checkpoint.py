@@ -21,7 +21,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from common.cli import UserError, run
-from common.files import listed, read_json, write_json
+from common.files import listed, write_json
 from data.cache import (
     Repo,
     cached_commit,
@@ -106,7 +106,7 @@ def _check_weights(path: Path, where: str) -> None:
 
 def _read_json(path: Path, where: str) -> dict[str, Any]:
     try:
-        return read_json(path)
+        return json.loads(path.read_text(encoding="utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path.name} of {where} is not JSON ({error}): replace it") from error
 

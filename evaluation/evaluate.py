@@ -1,14 +1,14 @@
-"""Measure what compiling cost: transcribe held-out clips with float and compiled parts.
+"""Hear held-out clips with float and compiled parts, in every pairing; scored by evaluation.score.
 
-Every pairing of float and compiled encoder and decoder goes through the same `generate()`, so the
-result says which half broke. A clip is encoded once by each encoder.
+Every pairing goes through the same `generate()`, so the result says which half broke. A clip is
+encoded once by each encoder.
 
 Example:
-    python -m evaluation.evaluate --checkpoint data/checkpoints/whisper-small.json
+    python -m evaluation.evaluate --graphs runtime/float/whisper-small/manifest.json
         --compiled compiled/whisper-small/cpu/manifest.json
         --clips data/audio_files/evaluation/de_de.jsonl data/audio_files/evaluation/ko_kr.jsonl
         --calibration calibration/sets/whisper-small/encoder/manifest.json
-        --out evaluation/results/whisper-small/cpu/quality.json
+        --out evaluation/results/whisper-small/cpu/transcripts.json
 """
 
 import argparse
@@ -17,138 +17,125 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
-from transformers.modeling_outputs import BaseModelOutput
 
 from calibration.features import encoder_input
-from calibration.strata import tasks_of
+from calibration.strata import prompt_tokens
 from common.cli import UserError, run
-from common.files import read_json, write_json
+from common.files import read_json, sha256_of, write_json
+from common.listing import check_listed
 from common.progress import Progress
-from data.clips import Clip, interleave, is_multilingual, read_audio, understood
-from data.whisper import load_model
-from evaluation.load import sessions_of, with_sessions
-from evaluation.metrics import Errors, cosine, count_errors, normalise
-from runtime.torch_sessions import TorchDecoder, TorchEncoder
+from data.clips import Clip, interleave, read_audio, understood
+from evaluation.gate import FLOAT
+from evaluation.hearing import Heard, detect, hear, logits_of, references, row_of
+from evaluation.load import with_sessions
+from evaluation.signal import distance, logit_distances
+from runtime.folder import sessions_of
+from runtime.openvino_sessions import float_decoder, float_encoder
 
 KINDS = ("float", "compiled")
+FACTS = ("language", "whisper_language", "seconds")
+
+
+class Listener:
+    """Float and compiled parts of one model, and what every pairing hears.
+
+    Args:
+        graphs: Manifest of the checkpoint's float graphs.
+        folder: The hand-off folder.
+    """
+
+    def __init__(self, graphs: Path, folder: Path) -> None:
+        check_listed(graphs)
+        encoder, decoder = sessions_of(folder)
+        self._encoders = {"float": float_encoder(graphs.parent), "compiled": encoder}
+        decoders = {"float": float_decoder(graphs.parent, 1), "compiled": decoder}
+        # The encoder of each is not used: states are handed over.
+        self._whispers: dict[str, WhisperForConditionalGeneration] = {
+            kind: with_sessions(folder, encoder, decoders[kind]) for kind in KINDS
+        }
+        self._processor = WhisperProcessor.from_pretrained(str(folder))
+        self.generation = self._whispers["float"].generation_config
+
+    def clip(self, clip: Clip, tasks: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """A clip's facts (states, logits, detected languages), and a row for each task."""
+        features = encoder_input(self._processor.feature_extractor, read_audio(clip))
+        states = {kind: self._encoders[kind].encode(features) for kind in KINDS}
+        facts = {"clip": str(clip["path"]), **{key: clip[key] for key in FACTS}}
+        facts["states"] = distance(states["float"], states["compiled"])
+        rows = []
+        for task, reference in references(clip, self.generation, tasks).items():
+            heard = self._pairings(states, clip["whisper_language"], task)
+            rows.append(row_of(facts["clip"], clip, task, reference, heard))
+            if task == "transcribe":
+                said = heard[FLOAT].tokens
+                facts["logits"] = self._logits(states["float"], clip["whisper_language"], said)
+        found = {kind: detect(self._whispers[kind], states[kind]) for kind in KINDS}
+        facts["detected"] = found if found["float"] else None
+        return facts, rows
+
+    def _pairings(
+        self, states: dict[str, np.ndarray], language: str, task: str
+    ) -> dict[str, Heard]:
+        return {
+            f"{e}+{d}": hear(self._whispers[d], self._processor, states[e], language, task)
+            for e, d in product(KINDS, KINDS)
+        }
+
+    def _logits(self, states: np.ndarray, language: str, said: list[int]) -> dict[str, Any]:
+        """How far the compiled decoder is from the float one, fed what the float model says."""
+        prompt = prompt_tokens(language, "transcribe", self.generation)
+        fed = said[: self.generation.max_length - len(prompt) - 1]
+        both = [logits_of(self._whispers[kind], states, prompt, fed) for kind in KINDS]
+        return logit_distances(*both)
 
 
 def evaluate(
-    checkpoint: Path,
-    compiled: Path,
-    clip_manifests: list[Path],
-    calibration: Path,
-    tasks: list[str],
+    graphs: Path, compiled: Path, clip_manifests: list[Path], calibration: Path, tasks: list[str]
 ) -> dict[str, Any]:
-    """Quality of all pairings on the clips.
+    """What all pairings hear of the clips.
 
     Args:
-        checkpoint: Manifest of the float checkpoint.
+        graphs: Manifest of the checkpoint's float graphs.
         compiled: Manifest of the hand-off folder.
         clip_manifests: Manifests of the evaluation clips, one a language.
         calibration: Manifest of the encoder set, to prove that no sentence stands in both.
         tasks: Tasks that the checkpoint was trained for.
-
-    Returns:
-        `model`, `target`, `folder`, `clips` (how many), `sizes` (bytes of weights),
-        `encoder_states` (cosine to float), `pairings` (errors by task and language) and `texts`.
     """
-    model = load_model(checkpoint)
-    generation = model.generation_config
-    clips = understood(interleave(clip_manifests), generation)
+    listener = Listener(graphs, compiled.parent)
+    clips = understood(interleave(clip_manifests), listener.generation)
     _refuse_shared_sentences(clips, calibration)
-    encoder, decoder = sessions_of(compiled.parent)
-    encoders = {"float": TorchEncoder(model), "compiled": encoder}
-    decoders = {"float": TorchDecoder(model), "compiled": decoder}
-    whispers = {
-        kind: with_sessions(compiled.parent, encoders[kind], decoders[kind]) for kind in KINDS
-    }
-    processor = WhisperProcessor.from_pretrained(compiled.parent)
-    cosines, rows = [], []
+    facts, rows = [], []
     for clip in Progress(clips, desc="evaluation", unit="clip"):
-        features = encoder_input(processor.feature_extractor, read_audio(clip))
-        states = {kind: encoders[kind].encode(features) for kind in KINDS}
-        cosines.append(cosine(states["float"], states["compiled"]))
-        for task, reference in _references(clip, tasks_of(generation, tasks)).items():
-            asked = {"language": clip["whisper_language"], "task": task}
-            prompt = asked if is_multilingual(generation) else {}
-            texts = {
-                f"{e}+{d}": _text(whispers[d], processor, states[e], prompt)
-                for e, d in product(KINDS, KINDS)
-            }
-            facts = {"language": clip["language"], "task": task, "clip": str(clip["path"])}
-            rows.append({**facts, "reference": reference, "texts": texts})
-    spoken = {clip["language"]: clip["whisper_language"] for clip in clips}
-    pairings = {f"{e}+{d}": _errors(rows, f"{e}+{d}", spoken) for e, d in product(KINDS, KINDS)}
+        own, heard = listener.clip(clip, tasks)
+        facts.append(own)
+        rows.extend(heard)
+    if not rows:
+        raise UserError("no evaluation clip has a human text; give the index a column `text`")
     manifest = read_json(compiled)
     return {
         "model": manifest["model"],
         "target": manifest["target"],
         "folder": str(compiled.parent),
-        "clips": len(clips),
-        "sizes": _sizes(manifest["parts"]),
-        "encoder_states": {"cosine_mean": float(np.mean(cosines)), "cosine_min": min(cosines)},
-        "pairings": pairings,
-        "texts": rows,
+        "manifest_sha256": sha256_of(compiled),
+        "sizes": sizes_of(manifest["parts"]),
+        "clips": facts,
+        "rows": rows,
     }
 
 
-def _references(clip: Clip, tasks: list[str]) -> dict[str, str]:
-    """The human text for each task that can be scored on a clip."""
-    texts = {"transcribe": clip["transcription"], "translate": clip["translation"]}
-    if clip["whisper_language"] == "en":
-        texts.pop("translate")
-    return {
-        task: text
-        for task, text in texts.items()
-        if task in tasks and text and normalise(text, clip["whisper_language"])
-    }
-
-
-@torch.inference_mode()
-def _text(
-    whisper: WhisperForConditionalGeneration,
-    processor: WhisperProcessor,
-    states: np.ndarray,
-    prompt: dict[str, str],
-) -> str:
-    """What a pairing hears: the whisper's decoder on given encoder states."""
-    outputs = BaseModelOutput(last_hidden_state=torch.from_numpy(states))
-    ids = whisper.generate(encoder_outputs=outputs, force_unique_generate_call=True, **prompt)
-    return processor.decode(ids[0], skip_special_tokens=True).strip()
-
-
-def _errors(rows: list[dict[str, Any]], pairing: str, spoken: dict[str, str]) -> dict[str, Any]:
-    """Errors of one pairing: by task, over all languages and in each."""
-    tasks: dict[str, Any] = {}
-    for task in dict.fromkeys(row["task"] for row in rows):
-        by_language: dict[str, Errors] = {}
-        for row in (row for row in rows if row["task"] == task):
-            code = "en" if task == "translate" else spoken[row["language"]]
-            errors = count_errors(row["reference"], row["texts"][pairing], code)
-            before = by_language.get(row["language"], Errors(0, 0, 0, 0))
-            by_language[row["language"]] = before + errors
-        total = sum(by_language.values(), start=Errors(0, 0, 0, 0))
-        tasks[task] = total.as_dict() | {
-            "languages": {name: errors.as_dict() for name, errors in by_language.items()}
-        }
-    return tasks
-
-
-def _sizes(parts: dict[str, Any]) -> dict[str, dict[str, int]]:
+def sizes_of(parts: dict[str, Any]) -> dict[str, dict[str, int | None]]:
     """Bytes of each part's weight files, float and compiled, and of both parts."""
-    sizes = {
-        part: {
-            "float": sum(file["bytes"] for file in record["float_weights"]),
-            "compiled": sum(
-                file["bytes"] for file in record["files"] if not file["path"].endswith(".xml")
-            ),
+    sizes: dict[str, dict[str, Any]] = {}
+    for part, record in parts.items():
+        own = [file["bytes"] for file in record["files"] if not file["path"].endswith(".xml")]
+        float_files = record.get("float_weights", [])
+        sizes[part] = {
+            "float": sum(file["bytes"] for file in float_files) or None,
+            "compiled": sum(own),
         }
-        for part, record in parts.items()
-    }
-    return sizes | {"both": {kind: sum(size[kind] for size in sizes.values()) for kind in KINDS}}
+    both = {kind: [size[kind] for size in sizes.values()] for kind in KINDS}
+    return sizes | {"both": {k: sum(v) if all(v) else None for k, v in both.items()}}
 
 
 def _refuse_shared_sentences(clips: list[Clip], calibration: Path) -> None:
@@ -167,17 +154,16 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--checkpoint", type=Path, required=True, help="manifest of the checkpoint")
-    parser.add_argument("--compiled", type=Path, required=True, help="the folder's manifest")
-    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="manifests of clips")
-    parser.add_argument("--calibration", type=Path, required=True, help="the encoder set's")
-    parser.add_argument(
-        "--tasks", nargs="+", default=["transcribe", "translate"], help="what the model can do"
-    )
-    parser.add_argument("--out", type=Path, required=True, help="quality.json")
+    add = parser.add_argument
+    add("--graphs", type=Path, required=True, help="manifest of the checkpoint's float graphs")
+    add("--compiled", type=Path, required=True, help="the folder's manifest")
+    add("--clips", type=Path, nargs="+", required=True, help="manifests of clips")
+    add("--calibration", type=Path, required=True, help="the encoder set's manifest")
+    add("--tasks", nargs="+", default=["transcribe", "translate"], help="what the model can do")
+    add("--out", type=Path, required=True, help="transcripts.json")
     args = parser.parse_args(argv)
-    quality = evaluate(args.checkpoint, args.compiled, args.clips, args.calibration, args.tasks)
-    write_json(args.out, quality)
+    heard = evaluate(args.graphs, args.compiled, args.clips, args.calibration, args.tasks)
+    write_json(args.out, heard)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""Text and state metrics: how far a hypothesis is from its reference, and states from states."""
+"""Text metrics: how far a hypothesis is from its reference, and what is wrong with it by itself."""
 
 import unicodedata
+import zlib
 from dataclasses import asdict, dataclass
 
 import jiwer
-import numpy as np
 
 from data.languages import UNSPACED  # errors are counted in characters there (Whisper paper)
 
 # Arabic vowel signs and the stretching sign: optional in writing, so not counted as errors.
 ARABIC_OPTIONAL = frozenset(map(chr, [*range(0x064B, 0x0653), 0x0670, 0x0640]))
+LOOP_RATIO = 2.4
 
 
 def normalise(text: str, language: str) -> str:
@@ -40,9 +41,14 @@ class Errors:
     units: int
 
     @property
+    def edits(self) -> int:
+        """All of them."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
     def rate(self) -> float:
         """Error rate of the corpus: edits per unit of the reference."""
-        return (self.substitutions + self.deletions + self.insertions) / self.units
+        return self.edits / self.units
 
     def as_dict(self) -> dict[str, float]:
         """The counts and the rate, for JSON."""
@@ -71,7 +77,23 @@ def count_errors(reference: str, hypothesis: str, language: str) -> Errors:
     return Errors(result.substitutions, result.deletions, result.insertions, units)
 
 
-def cosine(reference: np.ndarray, other: np.ndarray) -> float:
-    """Cosine of the angle between two arrays of one shape, taken as vectors; 1 is equal."""
-    a, b = reference.ravel().astype(np.float64), other.ravel().astype(np.float64)
-    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+def repeats_itself(text: str) -> bool:
+    """Whether a text is a loop: its UTF-8 bytes shrink to less than 1 / 2.4 by zlib.
+
+    The measure and the bound of openai/whisper (`compression_ratio_threshold`).
+    """
+    raw = text.encode()
+    return len(raw) > LOOP_RATIO * len(zlib.compress(raw))
+
+
+def in_wrong_script(reference: str, hypothesis: str) -> bool:
+    """Whether most letters of a text are of scripts that its reference is not written in."""
+    expected = set(_scripts(reference))
+    found = _scripts(hypothesis)
+    return sum(script not in expected for script in found) > len(found) / 2
+
+
+def _scripts(text: str) -> list[str]:
+    """The script of every letter, by its name in Unicode: LATIN, CJK, HIRAGANA, ..."""
+    letters = (char for char in text if unicodedata.category(char).startswith("L"))
+    return [unicodedata.name(letter, "UNKNOWN").split()[0] for letter in letters]

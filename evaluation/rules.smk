@@ -1,51 +1,189 @@
-"""Stage 4: does the compiled model still hear.
+"""Stage 4: does the compiled model still hear, and which half broke.
 
-Reads   compiled/{model}/{target}/, data/audio_files/evaluation/*.jsonl, data/checkpoints/{model}.json
-Writes  evaluation/results/{model}/{target}/quality.json
+Reads   compiled/{model}/{target}/, runtime/float/{model}/, calibration/sets/{model}/encoder/,
+        data/audio_files/evaluation/*.jsonl, and what evaluation/measures.smk writes
+Writes  evaluation/results/{model}/{target}/                transcripts, quality, report.html
+        compiled/{model}/{target}/evaluation.json           and the folder's README.md and SHA256SUMS
 """
+
+RESULTS = "evaluation/results/{model}/{target}"
 
 
 rule evaluate:
-    """Error rates of float and compiled parts, in every pairing, on held-out clips."""
+    """What float and compiled parts, in every pairing, hear of held-out clips."""
     input:
-        checkpoint="data/checkpoints/{model}.json",
+        graphs="runtime/float/{model}/manifest.json",
         compiled="compiled/{model}/{target}/manifest.json",
         clips=lambda wildcards: clips("evaluation", wildcards.model),
         calibration="calibration/sets/{model}/encoder/manifest.json",
         code=[
             "evaluation/evaluate.py",
+            "evaluation/bootstrap.py",
+            "evaluation/gate.py",
+            "evaluation/hearing.py",
             "evaluation/load.py",
             "evaluation/metrics.py",
+            "evaluation/signal.py",
             "calibration/features.py",
+            "calibration/greedy.py",
             "calibration/strata.py",
             "common/cli.py",
             "common/files.py",
+            "common/listing.py",
             "common/progress.py",
+            "compilation/hand_off/expect.py",
             "data/audio.py",
-            "data/cache.py",
             "data/clips.py",
             "data/languages.py",
-            "data/whisper.py",
             "runtime/compiled_whisper.py",
+            "runtime/folder.py",
             "runtime/ir.py",
             "runtime/mapped.py",
+            "runtime/npu_sessions.py",
             "runtime/openvino_sessions.py",
-            "runtime/parts.py",
             "runtime/sessions.py",
             "runtime/tables.py",
-            "runtime/torch_sessions.py",
         ],
     output:
-        "evaluation/results/{model}/{target}/quality.json",
+        f"{RESULTS}/transcripts.json",
     log:
         "logs/evaluate/{model}_{target}.log",
     benchmark:
         "logs/evaluate/{model}_{target}.tsv"
     threads: workflow.cores
     params:
-        packages=versions("jiwer", "numpy", "openvino", "torch", "transformers"),
+        packages=versions("numpy", "openvino", "torch", "transformers"),
         flags=lambda wildcards: ["--tasks", *tasks(wildcards.model)],
     shell:
-        "python -m evaluation.evaluate --checkpoint {input.checkpoint:q}"
+        "python -m evaluation.evaluate --graphs {input.graphs:q}"
         " --compiled {input.compiled:q} --clips {input.clips:q}"
         " --calibration {input.calibration:q} {params.flags:q} --out {output:q} 2> {log:q}"
+
+
+rule score:
+    """Error rates with intervals, failures, states, logits, and whether the bounds are kept."""
+    input:
+        transcripts=f"{RESULTS}/transcripts.json",
+        code=[
+            "evaluation/score.py",
+            "evaluation/bootstrap.py",
+            "evaluation/cells.py",
+            "evaluation/gate.py",
+            "evaluation/metrics.py",
+            "common/cli.py",
+            "common/files.py",
+            "data/languages.py",
+        ],
+    output:
+        f"{RESULTS}/quality.json",
+    log:
+        "logs/score/{model}_{target}.log",
+    params:
+        packages=versions("jiwer", "numpy", "sacrebleu"),
+        gate=json.dumps(config["evaluation"]["gate"]),
+    shell:
+        "python -m evaluation.score --transcripts {input.transcripts:q} --gate {params.gate:q}"
+        " --out {output:q} 2> {log:q}"
+
+
+rule describe_hand_off:
+    """What was measured, in the hand-off folder."""
+    input:
+        compiled="compiled/{model}/{target}/manifest.json",
+        quality=f"{RESULTS}/quality.json",
+        speed=f"{RESULTS}/speed.json",
+        templates=["compilation/hand_off/readme.md.j2"],
+        code=[
+            "evaluation/describe.py",
+            "evaluation/bootstrap.py",
+            "evaluation/gate.py",
+            "calibration/greedy.py",
+            "common/cli.py",
+            "common/files.py",
+            "compilation/hand_off/expect.py",
+            "compilation/hand_off/readme.py",
+            "compilation/hand_off/sums.py",
+            "data/languages.py",
+            "runtime/folder.py",
+            "runtime/ir.py",
+            "runtime/mapped.py",
+            "runtime/npu_sessions.py",
+            "runtime/openvino_sessions.py",
+            "runtime/sessions.py",
+            "runtime/tables.py",
+        ],
+    output:
+        "compiled/{model}/{target}/evaluation.json",
+    log:
+        "logs/describe_hand_off/{model}_{target}.log",
+    shell:
+        "python -m evaluation.describe --quality {input.quality:q} --speed {input.speed:q}"
+        " --out {output:q} 2> {log:q}"
+
+
+rule write_report:
+    """One page for people."""
+    input:
+        quality=f"{RESULTS}/quality.json",
+        coverage="evaluation/results/{model}/coverage.json",
+        layers=f"{RESULTS}/layers.json",
+        speed=f"{RESULTS}/speed.json",
+        manifest="compiled/{model}/{target}/manifest.json",
+        templates=[
+            "evaluation/report/comparison.html.j2",
+            "evaluation/report/macros.html.j2",
+            "evaluation/report/page.css",
+            "evaluation/report/page.html.j2",
+            "evaluation/report/report.html.j2",
+        ],
+        code=[
+            "evaluation/report/write.py",
+            "evaluation/bootstrap.py",
+            "evaluation/gate.py",
+            "evaluation/metrics.py",
+            "evaluation/report/audio.py",
+            "evaluation/report/charts.py",
+            "evaluation/report/clips.py",
+            "evaluation/report/comparison.py",
+            "evaluation/report/format.py",
+            "evaluation/report/languages.py",
+            "evaluation/report/provenance.py",
+            "evaluation/report/scatter.py",
+            "evaluation/report/sections.py",
+            "evaluation/report/signal.py",
+            "evaluation/report/speed.py",
+            "evaluation/report/summary.py",
+            "common/cli.py",
+            "common/files.py",
+            "data/languages.py",
+        ],
+    output:
+        report(f"{RESULTS}/report.html", category="{model}"),
+    log:
+        "logs/write_report/{model}_{target}.log",
+    params:
+        packages=versions("jinja2", "soundfile"),
+    shell:
+        "python -m evaluation.report.write --quality {input.quality:q} --coverage {input.coverage:q}"
+        " --layers {input.layers:q} --speed {input.speed:q} --manifest {input.manifest:q}"
+        " --out {output:q} 2> {log:q}"
+
+
+rule check_gate:
+    """Fails where the compiled model is not good enough, after all else is written."""
+    input:
+        quality=f"{RESULTS}/quality.json",
+        described="compiled/{model}/{target}/evaluation.json",
+        report=f"{RESULTS}/report.html",
+        code=[
+            "evaluation/gate.py",
+            "evaluation/bootstrap.py",
+            "common/cli.py",
+            "common/files.py",
+        ],
+    output:
+        f"{RESULTS}/passed.txt",
+    log:
+        "logs/check_gate/{model}_{target}.log",
+    shell:
+        "python -m evaluation.gate {input.quality:q} --out {output:q} 2> {log:q}"

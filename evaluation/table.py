@@ -10,6 +10,7 @@ from typing import Any
 
 from common.cli import run
 from common.files import read_json
+from evaluation.gate import FLOAT
 
 PAIRINGS = {"encoder": "compiled+float", "decoder": "float+compiled", "both": "compiled+compiled"}
 
@@ -19,17 +20,16 @@ def table_of(quality: dict[str, Any]) -> str:
 
     A part's row shows the error rate with that part compiled and the other one float.
     """
-    tasks = list(quality["pairings"]["float+float"])
+    tasks = {task: cells["all"]["pairings"] for task, cells in quality["tasks"].items()}
     rows = [["part", "size float -> int8", *(f"{task} WER float -> int8" for task in tasks)]]
     for part, pairing in PAIRINGS.items():
         before, after = quality["sizes"][part]["float"], quality["sizes"][part]["compiled"]
         size = f"{before / 1e6:.1f} -> {after / 1e6:.1f} MB ({after / before:.0%})"
-        rates = [
-            f"{100 * quality['pairings']['float+float'][task]['rate']:.1f} ->"
-            f" {100 * quality['pairings'][pairing][task]['rate']:.1f} %"
-            for task in tasks
+        errors = [
+            f"{100 * rates[FLOAT]['rate']:.1f} -> {100 * rates[pairing]['rate']:.1f} %"
+            for rates in tasks.values()
         ]
-        rows.append([part, size, *rates])
+        rows.append([part, size, *errors])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
     head = f"{quality['model']}, target {quality['target']}, {quality['clips']} held-out clips"
@@ -37,7 +37,7 @@ def table_of(quality: dict[str, Any]) -> str:
         "sizes: weight files; WER: word error rate, characters where a language does not space"
         f" words\nhand-off folder: {quality['folder']}"
     )
-    return "\n".join([head, *(line.rstrip() for line in lines), tail])
+    return "\n".join([head, *(line.rstrip() for line in lines), tail, quality["gate"]["sentence"]])
 
 
 def main(argv: list[str] | None = None) -> None:

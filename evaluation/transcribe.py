@@ -12,7 +12,7 @@ import soundfile
 from transformers import WhisperForConditionalGeneration
 
 from common.cli import UserError, run
-from common.config import nearest
+from common.nearest import nearest
 from data.audio import RATE, to_mono
 from data.clips import is_multilingual
 from evaluation.load import load_compiled

@@ -126,6 +126,11 @@ def clip_manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [make_clips(folder, fleurs, code, 2) for fleurs, code in languages.items()]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The demo's tests come last: it is made beside the others."""
+    items.sort(key=lambda item: "demo" in item.fixturenames)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Begin with the demo's run, which takes minutes, where a test will ask for it."""
     if not session.config.option.collectonly and any(

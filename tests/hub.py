@@ -120,6 +120,7 @@ class Handler(BaseHTTPRequestHandler):
 
     hub: Hub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else an answer's body waits 40 ms behind its headers
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -169,7 +170,8 @@ class Handler(BaseHTTPRequestHandler):
             paths = paths[start : start + self.hub.page]
             answer: Any = [listing(folder, path) for path in paths]
         else:
-            answer = {"id": name, "sha": self.hub.commit(folder), "siblings": []}
+            sha, private = self.hub.commit(folder), name in self.hub.private
+            answer = {"id": name, "sha": sha, "private": private, "siblings": []}
         self.send(200, json.dumps(answer).encode(), headers)
 
     def resolve(

@@ -29,6 +29,13 @@ def interpreter(folder: Path, version: str, **environment: str) -> Path:
     return script
 
 
+def without_runtime(folder: Path) -> dict[str, str]:
+    """Variables of a run that finds no vendor's runtime, which would refuse the double's files."""
+    folder.mkdir()
+    (folder / "qbruntime.py").write_text("raise ImportError\n", encoding="utf-8")
+    return {"PYTHONPATH": str(folder)}
+
+
 def placed(checkpoint: Path, folder: Path) -> Path:
     """The manifest of a checkpoint's files, placed in a folder."""
     out = folder / "checkpoint" / "manifest.json"

@@ -9,11 +9,12 @@ from transformers import WhisperForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
 from common.cli import UserError
+from compilation.hand_off.expect import cosine
 from data.cache import local_folder
 from evaluation import transcribe
-from evaluation.load import sessions_of
-from evaluation.metrics import Errors, cosine, count_errors, normalise
+from evaluation.metrics import Errors, count_errors, normalise
 from runtime.compiled_whisper import CompiledWhisper
+from runtime.folder import sessions_of
 from runtime.torch_sessions import TorchDecoder, TorchEncoder
 
 
@@ -170,7 +171,7 @@ def test_padded_decoder_inputs_are_refused(whisper: CompiledWhisper) -> None:
 
 
 def test_a_folder_that_is_no_hand_off_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"is no hand-off folder \(it has no manifest\.json\)"):
+    with pytest.raises(UserError, match=r"is no hand-off folder \(it has no config\.json that"):
         sessions_of(tmp_path)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from common.cli import UserError
 from common.files import read_json, read_jsonl
+from compilation.hand_off.vendor import core_mode, cores
 from compilation.qb_check import read_part
 from compilation.qb_limits import SCHEMES
 from tests.imports import ROOT
@@ -168,8 +169,9 @@ def test_the_vendors_runtime_refuses_the_doubles_files(tmp_path: Path, quantise:
     out = tmp_path / "encoder.mxq"
     done = step(interpreter(tmp_path, "1.3.0"), *quantise, "--out", out)
     assert done.returncode == 0, done.stderr
-    for scheme in SCHEMES:
+    for mode in {core_mode(scheme) for scheme in SCHEMES}:
+        (places,) = cores("encoder", "aries-rb", mode).values()
         with pytest.raises(
-            UserError, match=rf"no part that the vendor's .* for `{scheme}` \(Model_"
+            UserError, match=rf"no part that the vendor's .* core mode `{mode}` \(Model_"
         ):
-            read_part(out, [{3000, 80}], scheme)
+            read_part(out, [{3000, 80}], mode, places, "look")

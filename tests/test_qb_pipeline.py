@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from common.files import read_json, read_jsonl
-from tests.qb import interpreter
+from tests.qb import interpreter, without_runtime
 from tests.workflow import clean_copy, planned, snakemake
 
 TARGETS = ["aries-rb", "regulus-rb"]
@@ -18,17 +18,13 @@ GIVEN = ("--configfile", "tests/small.yaml", "npu.yaml")
 def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A clean copy in which both targets were built with the double, and what was printed."""
     folder = clean_copy(tmp_path_factory.mktemp("npu") / "project")
-    hidden = folder / "hidden"
-    hidden.mkdir()
-    # The vendor's runtime would refuse the double's files, as it should.
-    (hidden / "qbruntime.py").write_text("raise ImportError\n", encoding="utf-8")
     python = interpreter(folder / "vendor", "1.3.0")
     config = {
         "compilation": {"targets": TARGETS, "qbcompiler": {"python": str(python)}},
         "data": {"languages": ["de_de", "en_us"]},
     }
     (folder / "npu.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    result = snakemake(folder, *GIVEN, PYTHONPATH=str(hidden))
+    result = snakemake(folder, *GIVEN, **without_runtime(folder / "hidden"))
     assert result.returncode == 0, result.stdout
     return folder, result.stdout
 
@@ -53,7 +49,8 @@ CHANGES = {  # and the jobs, for both targets
     "compilation: {encoder: {recipe: tutorial}}": SECOND,
     "compilation: {encoder: {activation_16bits: [a]}}": SECOND,
     "compilation: {decoder: {overrides: {buffer_mode: 1}}}": SECOND,
-    "calibration: {decoder: {max_new_tokens: 9}}": SECOND | {"calibrate_decoder": 1},
+    "calibration: {decoder: {max_new_tokens: 9}}": SECOND
+    | {"calibrate_decoder": 1, "measure_coverage": 1},
     "compilation: {qbcompiler: {timeout_hours: 48}}": {},  # finished parts stay
 }
 

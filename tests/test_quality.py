@@ -5,13 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openvino
 import pytest
 import soundfile
+import yaml
 
 from calibration import decoder, encoder
 from common.files import read_json, read_jsonl, sha256_of, write_jsonl
-from compilation import hand_off, openvino_quantise
+from compilation import openvino_quantise
+from compilation.hand_off.assemble import Sources, assemble
 from evaluation.evaluate import evaluate
+from evaluation.score import score
+from runtime.ir import read_model
+from tests.imports import ROOT
 
 TASKS = ["transcribe", "translate"]
 WHOLE = {"fractions": [1.0], "silence": False}
@@ -36,7 +42,10 @@ def compile_with(folder: Path, demo: Path, clips: list[Path]) -> Path:
         openvino_quantise.main(["--part", part, *files])
         records.append(out.with_suffix(".json"))
     compiled = folder / "compiled/manifest.json"
-    hand_off.assemble("whisper-micro", "cpu", checkpoint, graphs, records, compiled)
+    (dataset,) = (demo / "data/sources").glob("*/dataset.json")
+    golden = demo / "compilation/golden/whisper-micro/golden.json"
+    sources = Sources(checkpoint, dataset, graphs, golden, [features, sequences], records)
+    assemble("whisper-micro", "cpu", sources, None, compiled)
     return compiled
 
 
@@ -80,16 +89,22 @@ def silent_clips(demo: Path, folder: Path) -> list[Path]:
 
 def rates(quality: dict[str, Any], pairing: str) -> dict[str, float]:
     """Error rate by task."""
-    return {task: quality["pairings"][pairing][task]["rate"] for task in TASKS}
+    return {task: quality["tasks"][task]["all"]["pairings"][pairing]["rate"] for task in TASKS}
+
+
+def quality_of(demo: Path, compiled: Path, clips: list[Path]) -> dict[str, Any]:
+    """The quality of a hand-off folder on these clips."""
+    graphs = demo / "runtime/float/whisper-micro/manifest.json"
+    calibration = demo / "calibration/sets/whisper-micro/encoder/manifest.json"
+    heard = evaluate(graphs, compiled, clips, calibration, TASKS)
+    gate = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["evaluation"]["gate"]
+    return score(heard, gate)
 
 
 def quality_with(demo: Path, folder: Path, clips: list[Path]) -> tuple[Path, dict[str, Any]]:
     """The hand-off manifest of a model calibrated on these clips, and its quality."""
     compiled = compile_with(folder, demo, clips)
-    held_out = few_clips(demo, folder / "evaluation", 2)
-    checkpoint = demo / "data/checkpoints/whisper-micro.json"
-    features = folder / "encoder/manifest.json"
-    return compiled, evaluate(checkpoint, compiled, held_out, features, TASKS)
+    return compiled, quality_of(demo, compiled, few_clips(demo, folder / "evaluation", 1)[:12])
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +126,8 @@ def test_silence_ruins_the_error_rate(silence: tuple) -> None:
     before, after = (rates(silence[1], p) for p in ("float+float", "compiled+compiled"))
     for task in TASKS:
         assert after[task] > before[task] + 0.3, (task, before, after)
+    gate = silence[1]["gate"]
+    assert not gate["passed"] and gate["sentence"].startswith("not passed: ")
 
 
 def test_a_single_clip_visibly_worsens_it(demo: Path, tmp_path: Path) -> None:
@@ -120,3 +137,55 @@ def test_a_single_clip_visibly_worsens_it(demo: Path, tmp_path: Path) -> None:
     assert after["translate"] > before["translate"] + 0.1, (before, after)
     enough = read_json(demo / "evaluation/results/whisper-micro/cpu/quality.json")
     assert rates(enough, "compiled+compiled")["translate"] < after["translate"] - 0.1
+
+
+def scaled(path: Path, layer: str, factor: float) -> None:
+    """Multiply a layer's weights in a compiled graph, by the scale that turns them into floats."""
+    graph = read_model(path)
+    (product,) = (op for op in graph.get_ordered_ops() if op.get_friendly_name() == layer)
+    node = product.input_value(1).get_node()
+    while not (constants := [c for c in inputs_of(node) if c.get_type_name() == "Constant"]):
+        (node,) = (c for c in inputs_of(node) if c.get_type_name() in ("Convert", "Multiply"))
+    scale = next(c for c in constants if c.get_element_type() == openvino.Type.f32)
+    larger = openvino.op.Constant(scale.data * factor)
+    scale.output(0).replace(larger.output(0))
+    path.unlink()  # not through a hard link
+    path.with_suffix(".bin").unlink()
+    openvino.serialize(graph, path, path.with_suffix(".bin"))
+
+
+def inputs_of(node: openvino.Node) -> list[openvino.Node]:
+    return [value.get_node() for value in node.input_values()]
+
+
+def weighted_layers(path: Path) -> list[str]:
+    """Names of the products with 8-bit weights."""
+    names = []
+    for op in read_model(path).get_ordered_ops():
+        if op.get_type_name() == "MatMul":
+            source = op.input_value(1).get_node()
+            while source.get_type_name() in ("Convert", "Multiply"):
+                source = source.input_value(0).get_node()
+            if source.get_type_name() == "Constant":
+                names.append(op.get_friendly_name())
+    return names
+
+
+@pytest.mark.parametrize("part", ["encoder", "decoder"])
+def test_a_broken_part_is_the_half_that_is_named(demo: Path, tmp_path: Path, part: str) -> None:
+    folder = shutil.copytree(demo / "compiled/whisper-micro/cpu", tmp_path / "cpu")
+    path = folder / f"whisper-micro_{part}.xml"
+    scaled(path, weighted_layers(path)[5], 100)
+    clips = few_clips(demo, tmp_path / "clips", 1)[:6]
+    quality = quality_of(demo, folder / "manifest.json", clips)
+    alone = {"encoder": "compiled+float", "decoder": "float+compiled"}
+    other = alone.pop(part), *alone.values()
+    broken, whole = (rates(quality, pairing)["transcribe"] for pairing in other)
+    assert broken > whole + 0.1
+    assert not quality["gate"]["passed"]
+    if part == "encoder":
+        assert quality["encoder_states"]["all"]["cosine"]["mean"] < 0.97
+        assert quality["logits"]["1-4"]["top1"] > 0.9
+    else:
+        assert quality["encoder_states"]["all"]["cosine"]["mean"] > 0.99
+        assert quality["logits"]["1-4"]["top1"] < 0.7

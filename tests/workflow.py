@@ -54,5 +54,14 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
         return {}
     table = result.stdout.split("Job stats:")[1].split("total")[0]
     jobs = dict(re.findall(r"^(\w+) +(\d+)", table, re.MULTILINE))
-    collecting = ("job", "all", "data", "calibration", "compiled", "evaluation", "labels")
+    collecting = (
+        "job",
+        "all",
+        "data",
+        "calibration",
+        "compiled",
+        "evaluation",
+        "labels",
+        "archive",
+    )
     return {rule: int(count) for rule, count in jobs.items() if rule not in collecting}

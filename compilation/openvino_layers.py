@@ -1,0 +1,56 @@
+"""The layers of a part's graphs, by the names that the setting `keep_float` takes.
+
+A layer is an operation that multiplies matrices, and so one that quantising makes faster: a linear
+projection, a convolution, a product of attention. Its name is that of the operation in the float
+graph, which NNCF keeps, and begins with the path of the module in the checkpoint where it has one.
+"""
+
+from collections.abc import Iterable
+
+import openvino as ov
+
+from common.cli import UserError
+from common.nearest import nearest
+
+KINDS = ("Convolution", "MatMul", "ScaledDotProductAttention")
+
+
+def layers_of(graph: ov.Model) -> dict[str, ov.Node]:
+    """The layers of a graph by name, in an order in which they can be computed."""
+    operations = graph.get_ordered_ops()
+    return {o.get_friendly_name(): o for o in operations if o.get_type_name() in KINDS}
+
+
+def value_products(graph: ov.Model) -> list[str]:
+    """The products of cross-attention weights and values in a decoder's graph.
+
+    They stay in float32: most weights over 1500 positions are smaller than half a step of 8 bits,
+    and vanish. They have no weights of their own, so nothing grows.
+    """
+    return [
+        name
+        for name, layer in layers_of(graph).items()
+        if any("cross_value_" in value.get_any_name() for value in named(layer))
+    ]
+
+
+def named(layer: ov.Node) -> list[ov.Output]:
+    """The inputs of a layer that are inputs of its graph."""
+    values = [port.get_source_output() for port in layer.inputs()]
+    return [value for value in values if value.get_node().get_type_name() == "Parameter"]
+
+
+def check_layers(names: Iterable[str], graphs: Iterable[ov.Model]) -> None:
+    """Refuse a name that is no layer of any of a part's float graphs.
+
+    Raises:
+        UserError: One is; with the name nearest to it.
+    """
+    known = [name for graph in graphs for name in layers_of(graph)]
+    for name in names:
+        if name not in known:
+            raise UserError(
+                f"--keep-float names `{name}`, which is no layer of this part"
+                f"{nearest(name, known)}; it has {len(known)}, such as `{known[0]}`, and"
+                " `python -m evaluation.layers` lists them, most damaged first"
+            )

@@ -1,0 +1,163 @@
+"""Check a hand-off folder: offline, one line a check, ending at the first that fails.
+
+Example:
+    python -m compilation.verify compiled/whisper-small/aries-rb
+
+Where the parts can be run (on the CPU, or on the NPU beside this machine) they hear the golden
+clips; where only the vendor's runtime is installed, it reads the parts.
+"""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+from safetensors import safe_open
+
+from common.cli import UserError, run
+from common.files import read_json
+from compilation.hand_off import sums, vendor
+from compilation.hand_off.provenance import check_manifest
+from compilation.qb_check import expected_sizes, read_part
+from runtime.npu_sessions import has_npu
+from runtime.tables import NAMES, load_tables
+
+
+def checked_files(folder: Path) -> str:
+    """Every file is there, none beside them, and none was changed."""
+    if found := sums.differences(folder):
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise UserError(f"{folder}: {found[0]}{more}; get the folder again, whole")
+    return f"{len(sums.read(folder))} files as listed in {sums.NAME}"
+
+
+def checked_manifest(folder: Path) -> str:
+    """The manifest fits its schema, and lists the files that are there."""
+    path = folder / "manifest.json"
+    manifest = read_json(path)
+    check_manifest(manifest, path)
+    written = sums.read(folder)
+    for file in manifest["files"]:
+        if written.get(file["path"]) != file["sha256"]:
+            raise UserError(f"{path} lists another {file['path']}; the folder was changed by hand")
+    for part, record in manifest["parts"].items():
+        if record["target"] != manifest["target"]:
+            raise UserError(f"{path}: the {part} was compiled for {record['target']}")
+    parts = {file["path"] for part in manifest["parts"].values() for file in part["files"]}
+    if strange := sorted(parts - {file["path"] for file in manifest["files"]}):
+        raise UserError(f"{path}: {strange[0]} of a part is not among the files")
+    return f"{manifest['model']} for {manifest['target']}, from {manifest['checkpoint']['source']}"
+
+
+def checked_config(folder: Path) -> str:
+    """config.json names the parts, and cores that they were compiled for and the device has."""
+    manifest, path = read_json(folder / "manifest.json"), folder / "config.json"
+    config = read_json(path)
+    said = []
+    for part in vendor.PARTS:
+        record = manifest["parts"][part]
+        if config.get(f"{part}_mxq_path") not in [file["path"] for file in record["files"]]:
+            raise UserError(
+                f"{path}: {part}_mxq_path is {config.get(f'{part}_mxq_path')}, no file of it"
+            )
+        if manifest["target"] != "cpu":
+            scheme = record["settings"]["wish"]["scheme"]
+            vendor.check_cores(part, config, manifest["target"], scheme, path)
+            said.append(f"{part} {config[f'{part}_core_mode']}, compiled for `{scheme}`")
+    return "; ".join(said) or "the parts' files"
+
+
+def checked_tables(folder: Path) -> str:
+    """The embedding tables, and nothing else, in the shapes of config.json."""
+    config, path = read_json(folder / "config.json"), folder / "model.safetensors"
+    with safe_open(path, "np") as file:
+        types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
+    if types != dict.fromkeys(NAMES, "F32"):
+        raise UserError(f"{path} holds {types}, and not just both tables in F32")
+    tables = load_tables(path)
+    rows = {NAMES[0]: config["vocab_size"], NAMES[1]: config["max_target_positions"]}
+    for name, table in zip(NAMES, tables, strict=True):
+        if list(table.shape) != [rows[name], config["d_model"]]:
+            raise UserError(f"{path}: {name} is {list(table.shape)}, not {rows[name]} rows")
+    return " and ".join(f"{list(table.shape)}" for table in tables) + " float32"
+
+
+def checked_parts(folder: Path) -> str:
+    """The parts can be read, and take what config.json says."""
+    manifest, config = read_json(folder / "manifest.json"), read_json(folder / "config.json")
+    said = []
+    for part in vendor.PARTS:
+        path, sizes = folder / config[f"{part}_mxq_path"], expected_sizes(part, config)
+        if manifest["target"] == "cpu":
+            said.append(f"{part} by {_read_graph(path, sizes[0])}")
+            continue
+        mode, places = config[f"{part}_core_mode"], vendor.places(part, config)
+        read = read_part(path, sizes, mode, places, "get the folder again, whole")
+        said.append(f"{part} by qbruntime {read['runtime']}" if read["read"] else read["reason"])
+    return ", ".join(dict.fromkeys(said))
+
+
+def _read_graph(path: Path, sizes: set[int]) -> str:
+    import openvino
+
+    try:
+        model = openvino.Core().read_model(path)
+    except RuntimeError as error:
+        raise UserError(
+            f"{path} cannot be read by OpenVINO: {str(error).splitlines()[0]}"
+        ) from None
+    shape = model.inputs[0].get_partial_shape()
+    found = {size.get_length() for size in shape if size.is_static}
+    if not sizes <= found:
+        raise UserError(f"{path} takes {shape}, where config.json has sizes {sorted(sizes)}")
+    return f"OpenVINO {openvino.__version__.split('-')[0]}"
+
+
+def checked_golden(folder: Path) -> str:
+    """The parts give what they should of the golden clips, where they can be run here."""
+    from compilation.hand_off.expect import compare, run_golden
+
+    target = read_json(folder / "manifest.json")["target"]
+    golden = read_json(folder / "golden/golden.json")
+    if target != "cpu" and not has_npu():
+        return "not run: there is no NPU here"
+    heard = run_golden(folder, golden)
+    return "; ".join(compare(*pair) for pair in zip(golden["clips"], heard, strict=True))
+
+
+CHECKS = {
+    "files": checked_files,
+    "manifest": checked_manifest,
+    "config": checked_config,
+    "tables": checked_tables,
+    "parts": checked_parts,
+    "golden": checked_golden,
+}
+
+
+def verify(folder: Path) -> Iterator[str]:
+    """A line for each check that passes.
+
+    Raises:
+        UserError: the first that does not; the line is its message.
+    """
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}; give one such as compiled/whisper-small/cpu")
+    for name, check in CHECKS.items():
+        try:
+            yield f"ok      {name:8}  {check(folder)}"
+        except UserError as error:
+            raise UserError(f"{name}: {error}") from None
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="hand-off folder")
+    for line in verify(parser.parse_args(argv).folder):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    run(main)

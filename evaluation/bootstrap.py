@@ -1,0 +1,43 @@
+"""Paired bootstrap over clips: how sure a figure is that is a ratio of sums.
+
+After Bisani and Ney, "Bootstrap estimates for confidence intervals in ASR performance evaluation"
+(ICASSP 2004): clips are drawn with replacement, and both models are scored on the same draw.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+DRAWS = 2000
+Figure = Callable[..., np.ndarray | float]
+
+
+def interval(figure: Figure, *columns: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of a figure of per-clip columns.
+
+    Args:
+        figure: Takes the sums of the columns (arrays, one value a draw) and gives the figure.
+        columns: A number for each clip, [clips] each.
+        seed: Of the draws: the same clips give the same interval.
+    """
+    clips = len(columns[0])
+    draws = np.random.default_rng(seed).multinomial(clips, np.full(clips, 1 / clips), DRAWS)
+    values = figure(*(draws @ np.asarray(column, np.float64) for column in columns))
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def rate(errors: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Errors per unit; 0 where a draw has no units."""
+    return errors / np.maximum(units, 1)
+
+
+def difference(before: np.ndarray, after: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """How much the error rate has risen."""
+    return rate(after - before, units)
+
+
+def accuracy_kept(before: np.ndarray, after: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Share of the float model's accuracy (1 - error rate, at least 0) that is left."""
+    left = np.maximum(units - after, 0)
+    return np.where(units > before, left / np.maximum(units - before, 1), 1.0)

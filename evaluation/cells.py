@@ -1,0 +1,98 @@
+"""The figures of one task over some clips: a cell of quality.json."""
+
+from typing import Any
+
+import numpy as np
+import sacrebleu
+
+from data.languages import UNSPACED
+from evaluation import bootstrap
+from evaluation.gate import COMPILED, FLOAT
+from evaluation.metrics import Errors, count_errors, in_wrong_script, repeats_itself
+
+KINDS = {"float": FLOAT, "compiled": COMPILED}
+FAILURES = ("empty", "looping", "at_limit", "wrong_script")
+Row = dict[str, Any]  # a row of transcripts.json, and `errors` of each pairing
+
+
+def scored(row: Row) -> Row:
+    """A row with the errors and failures of each pairing."""
+    code = "en" if row["task"] == "translate" else row["whisper_language"]
+    reference, failures = row["reference"], {}
+    for pairing, text in row["texts"].items():
+        failures[pairing] = {
+            "empty": not text,
+            "looping": repeats_itself(text),
+            "at_limit": row["at_limit"][pairing],
+            "wrong_script": in_wrong_script(reference, text),
+        }
+    errors = {
+        pairing: count_errors(reference, text, code) for pairing, text in row["texts"].items()
+    }
+    unit = "characters" if code in UNSPACED else "words"
+    return {**row, "errors": errors, "failures": failures, "unit": unit}
+
+
+def edits(rows: list[Row], pairing: str) -> np.ndarray:
+    """Edits of each row, [rows]."""
+    return np.array([row["errors"][pairing].edits for row in rows])
+
+
+def units(rows: list[Row]) -> np.ndarray:
+    """Words or characters of each row's reference, [rows]."""
+    return np.array([row["errors"][COMPILED].units for row in rows])
+
+
+def cell(rows: list[Row]) -> dict[str, Any]:
+    """All figures of one task over some clips; none of float where it was not heard."""
+    size = units(rows)
+    pairings = {}
+    for pairing in rows[0]["texts"]:
+        total = sum((row["errors"][pairing] for row in rows), start=Errors(0, 0, 0, 0))
+        low_high = bootstrap.interval(bootstrap.rate, edits(rows, pairing), size)
+        pairings[pairing] = total.as_dict() | {"interval": low_high}
+    found = {row["unit"] for row in rows}
+    kinds = heard_kinds(rows)
+    return {
+        "unit": found.pop() if len(found) == 1 else "mixed",
+        "clips": len(rows),
+        "pairings": pairings,
+        **(compared(rows) if "float" in kinds else {"change": None, "no_worse": None}),
+        "rates": {
+            kind: {name: share(rows, pairing, name) for name in FAILURES}
+            for kind, pairing in kinds.items()
+        },
+        "chrf": chrf(rows) if rows[0]["task"] == "translate" else None,
+    }
+
+
+def heard_kinds(rows: list[Row]) -> dict[str, str]:
+    """Float and compiled, as far as rows have them, and their pairings."""
+    return {kind: pairing for kind, pairing in KINDS.items() if pairing in rows[0]["texts"]}
+
+
+def compared(rows: list[Row]) -> dict[str, Any]:
+    """Compiled against float, clip by clip."""
+    before, after, size = edits(rows, FLOAT), edits(rows, COMPILED), units(rows)
+    no_worse = after <= before
+    return {
+        "change": {
+            "difference": float((after - before).sum() / size.sum()),
+            "interval": bootstrap.interval(bootstrap.difference, before, after, size),
+        },
+        "no_worse": {"share": float(np.mean(no_worse)), "clips": int(no_worse.sum())},
+    }
+
+
+def share(rows: list[Row], pairing: str, failure: str) -> float:
+    """Share of clips that fail in a way."""
+    return float(np.mean([row["failures"][pairing][failure] for row in rows]))
+
+
+def chrf(rows: list[Row]) -> dict[str, float]:
+    """Corpus chrF (0 to 100) of float and compiled translations, by sacrebleu's defaults."""
+    references = [[row["reference"] for row in rows]]
+    return {
+        kind: sacrebleu.corpus_chrf([row["texts"][pairing] for row in rows], references).score
+        for kind, pairing in heard_kinds(rows).items()
+    }

@@ -1,0 +1,169 @@
+"""Does the calibration set cover what the parts will see? Looked at before any compile.
+
+Values beyond a quantiser's range are cut off. So each input of the parts, computed for held-out
+clips by the float model, is compared with the range of its values in the calibration set.
+
+Example:
+    python -m evaluation.coverage --checkpoint data/checkpoints/whisper-small.json
+        --graphs runtime/float/whisper-small/manifest.json
+        --calibration calibration/sets/whisper-small/encoder/manifest.json
+                      calibration/sets/whisper-small/decoder/manifest.json
+        --clips data/audio_files/evaluation/de_de.jsonl data/audio_files/evaluation/ko_kr.jsonl
+        --out evaluation/results/whisper-small/coverage.json
+"""
+
+import argparse
+import sys
+from collections import defaultdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from calibration.features import encoder_input
+from calibration.strata import TRANSCRIBE, prompt_tokens
+from common.cli import run
+from common.files import read_json, write_json
+from common.listing import check_listed
+from common.progress import Progress
+from data.clips import Clip, interleave, read_audio, understood
+from data.whisper import load_feature_extractor, load_generation, load_tokenizer
+from runtime.tables import TABLES, load_tables
+
+PER_LANGUAGE = 2  # held-out clips: two show a range that is too narrow
+INPUTS = ("mel", "encoder_states", "embeddings")
+# From where on it is worth a word: share of values outside, and how far, as a share of the range.
+MUCH, FAR = 0.001, 0.05
+Range = tuple[float, float]
+
+
+def range_of(paths: list[Path]) -> Range:
+    """Least and greatest value of arrays on disk."""
+    ends = [(float(a.min()), float(a.max())) for a in (np.load(p, mmap_mode="r") for p in paths)]
+    return min(low for low, _ in ends), max(high for _, high in ends)
+
+
+def calibrated(encoder: Path, decoder: Path) -> dict[str, Range]:
+    """The range of each input in the calibration sets of both manifests."""
+    mel = [encoder.parent / sample["file"] for sample in read_json(encoder)["samples"]]
+    samples = read_json(decoder)["samples"]
+
+    def of(name: str) -> list[Path]:
+        return [decoder.parent / sample[name]["file"] for sample in samples]
+
+    states, embeddings = of("encoder_hidden_states"), of("decoder_hidden_states")
+    return dict(zip(INPUTS, map(range_of, (mel, states, embeddings)), strict=True))
+
+
+def outside(array: np.ndarray, known: Range) -> float:
+    """Share of an array's values that lie beyond a range."""
+    return float(np.mean((array < known[0]) | (array > known[1])))
+
+
+def inputs_of(checkpoint: Path, graphs: Path, clips: list[Clip]) -> Any:
+    """For each clip, its language and what the parts are fed of it: an array for each input."""
+    from runtime.openvino_sessions import float_encoder
+
+    check_listed(graphs)
+    extractor, tokenizer = load_feature_extractor(checkpoint), load_tokenizer(checkpoint)
+    generation, tables = load_generation(checkpoint), load_tables(graphs.with_name(TABLES))
+    encoder = float_encoder(graphs.parent)
+    for clip in Progress(clips, desc="coverage", unit="clip"):
+        mel = encoder_input(extractor, read_audio(clip))
+        prompt = prompt_tokens(clip["whisper_language"], TRANSCRIBE, generation)
+        said = tokenizer.encode(f" {clip['transcription']}", add_special_tokens=False).ids
+        fed = np.array([[*prompt, *said][: len(tables.positions)]])
+        yield (
+            clip["language"],
+            dict(zip(INPUTS, (mel, encoder.encode(mel), tables.embed(fed)), strict=True)),
+        )
+
+
+def cover(
+    checkpoint: Path, graphs: Path, calibration: list[Path], clip_manifests: list[Path]
+) -> dict[str, Any]:
+    """coverage.json.
+
+    Args:
+        checkpoint: Manifest of the checkpoint.
+        graphs: Manifest of its float graphs.
+        calibration: Manifests of the encoder's and the decoder's set.
+        clip_manifests: Manifests of held-out clips, one a language.
+    """
+    known = calibrated(*calibration)
+    taken: dict[str, int] = defaultdict(int)
+    clips = []
+    for clip in understood(interleave(clip_manifests), load_generation(checkpoint)):
+        taken[clip["language"]] += 1
+        if taken[clip["language"]] <= PER_LANGUAGE:
+            clips.append(clip)
+    found: dict[str, dict[str, list[tuple[float, Range]]]] = defaultdict(lambda: defaultdict(list))
+    for language, arrays in inputs_of(checkpoint, graphs, clips):
+        for name, array in arrays.items():
+            seen = float(array.min()), float(array.max())
+            found[name][language].append((outside(array, known[name]), seen))
+    return {
+        "clips": len(clips),
+        "inputs": {
+            name: {
+                "all": {**_summary(list(chain(*of.values())), known[name]), "range": known[name]},
+                "languages": {
+                    language: _summary(ones, known[name]) for language, ones in sorted(of.items())
+                },
+            }
+            for name, of in found.items()
+        },
+    }
+
+
+def _summary(ones: list[tuple[float, Range]], known: Range) -> dict[str, Any]:
+    """Mean share outside, the range seen, and how far it reaches beyond, as a share of `known`."""
+    lows, highs = zip(*(seen for _, seen in ones), strict=True)
+    low, high = min(lows), max(highs)
+    excess = max(known[0] - low, high - known[1], 0) / (known[1] - known[0])
+    mean = float(np.mean([share for share, _ in ones]))
+    return {"outside": mean, "excess": excess, "seen": (low, high)}
+
+
+def warning(coverage: dict[str, Any]) -> str:
+    """A sentence where a language's values are not covered, or nothing."""
+    far = [
+        (of["outside"], of["excess"], name, language)
+        for name, one in coverage["inputs"].items()
+        for language, of in one["languages"].items()
+        if of["outside"] > MUCH and of["excess"] > FAR
+    ]
+    if not far:
+        return ""
+    share, excess, name, language = max(far)
+    return (
+        f"warning: {100 * share:.1f} % of the {name} of held-out {language} clips lie outside the"
+        f" calibration set's range, by up to {100 * excess:.0f} % of it; take more clips"
+        " (data.samples_per_language) or languages"
+    )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--checkpoint", type=Path, required=True, help="manifest of the checkpoint")
+    add("--graphs", type=Path, required=True, help="manifest of its float graphs")
+    add("--calibration", type=Path, nargs=2, required=True, help="encoder's and decoder's set")
+    add("--clips", type=Path, nargs="+", required=True, help="manifests of held-out clips")
+    add("--out", type=Path, required=True, help="coverage.json")
+    args = parser.parse_args(argv)
+    coverage = cover(args.checkpoint, args.graphs, args.calibration, args.clips)
+    write_json(args.out, coverage)
+    shares = {name: of["all"]["outside"] for name, of in coverage["inputs"].items()}
+    listed = ", ".join(f"{name} {100 * share:.3f} %" for name, share in shares.items())
+    print(f"held-out values outside the calibration set's range: {listed}", file=sys.stderr)
+    if said := warning(coverage):
+        print(said, file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run(main)

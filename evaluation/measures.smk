@@ -1,0 +1,135 @@
+"""Stage 4: what is measured beside the texts: coverage, the damage of layers, speed.
+
+Reads   compiled/{model}/{target}/, compilation/parts/{model}/cpu/, runtime/float/{model}/,
+        calibration/sets/{model}/, data/audio_files/evaluation/*.jsonl, data/checkpoints/{model}.json
+Writes  evaluation/results/{model}/coverage.json            do the calibration sets cover held-out speech
+        evaluation/results/{model}/{target}/                layers.json, speed.json
+"""
+
+
+rule measure_coverage:
+    """Held-out values beyond the calibration set's range; needs no compiler."""
+    input:
+        checkpoint="data/checkpoints/{model}.json",
+        graphs="runtime/float/{model}/manifest.json",
+        calibration=[
+            "calibration/sets/{model}/encoder/manifest.json",
+            "calibration/sets/{model}/decoder/manifest.json",
+        ],
+        clips=lambda wildcards: clips("evaluation", wildcards.model),
+        code=[
+            "evaluation/coverage.py",
+            "calibration/features.py",
+            "calibration/strata.py",
+            "common/cli.py",
+            "common/files.py",
+            "common/listing.py",
+            "common/progress.py",
+            "data/audio.py",
+            "data/cache.py",
+            "data/clips.py",
+            "data/whisper.py",
+            "runtime/ir.py",
+            "runtime/mapped.py",
+            "runtime/openvino_sessions.py",
+            "runtime/tables.py",
+        ],
+    output:
+        "evaluation/results/{model}/coverage.json",
+    log:
+        "logs/measure_coverage/{model}.log",
+    params:
+        packages=versions("numpy", "openvino", "tokenizers", "transformers"),
+    shell:
+        "python -m evaluation.coverage --checkpoint {input.checkpoint:q} --graphs {input.graphs:q}"
+        " --calibration {input.calibration:q} --clips {input.clips:q} --out {output:q} 2> {log:q}"
+
+
+rule rank_layers:
+    """How much each int8 layer loses by itself; for the target cpu."""
+    input:
+        graphs="runtime/float/{model}/manifest.json",
+        parts=[
+            "compilation/parts/{model}/cpu/encoder.json",
+            "compilation/parts/{model}/cpu/decoder.json",
+        ],
+        calibration=[
+            "calibration/sets/{model}/encoder/manifest.json",
+            "calibration/sets/{model}/decoder/manifest.json",
+        ],
+        code=[
+            "evaluation/layers.py",
+            "evaluation/layer_cut.py",
+            "common/cli.py",
+            "common/files.py",
+            "common/listing.py",
+            "common/nearest.py",
+            "common/progress.py",
+            "compilation/openvino_calibration.py",
+            "compilation/openvino_layers.py",
+            "runtime/ir.py",
+            "runtime/mapped.py",
+        ],
+    output:
+        "evaluation/results/{model}/cpu/layers.json",
+    log:
+        "logs/rank_layers/{model}.log",
+    threads: workflow.cores
+    params:
+        packages=versions("numpy", "openvino"),
+    shell:
+        "python -m evaluation.layers --graphs {input.graphs:q} --parts {input.parts:q}"
+        " --calibration {input.calibration:q} --out {output:q} 2> {log:q}"
+
+
+rule measure_speed:
+    """Time and memory of the float and the compiled model, with the machine for itself."""
+    input:
+        checkpoint="data/checkpoints/{model}.json",
+        graphs="runtime/float/{model}/manifest.json",
+        compiled="compiled/{model}/{target}/manifest.json",
+        clips=lambda wildcards: clips("evaluation", wildcards.model),
+        code=[
+            "evaluation/speed/measure.py",
+            "evaluation/speed/backends.py",
+            "evaluation/speed/figures.py",
+            "evaluation/speed/prepare.py",
+            "evaluation/speed/run.py",
+            "calibration/features.py",
+            "calibration/greedy.py",
+            "calibration/strata.py",
+            "common/cli.py",
+            "common/files.py",
+            "common/gpu.py",
+            "common/listing.py",
+            "common/progress.py",
+            "data/audio.py",
+            "data/cache.py",
+            "data/clips.py",
+            "data/whisper.py",
+            "runtime/float_sessions.py",
+            "runtime/folder.py",
+            "runtime/ir.py",
+            "runtime/mapped.py",
+            "runtime/npu_sessions.py",
+            "runtime/openvino_sessions.py",
+            "runtime/parts.py",
+            "runtime/sessions.py",
+            "runtime/tables.py",
+            "runtime/torch_sessions.py",
+        ],
+    output:
+        f"{RESULTS}/speed.json",
+    log:
+        "logs/measure_speed/{model}_{target}.log",
+    threads: workflow.cores
+    params:
+        packages=versions("numpy", "openvino", "torch", "transformers"),
+        clips=config["evaluation"]["speed_clips"],
+        published=lambda wildcards: json.dumps(
+            config["models"][wildcards.model].get("published", [])
+        ),
+    shell:
+        "python -m evaluation.speed.measure --checkpoint {input.checkpoint:q}"
+        " --graphs {input.graphs:q} --compiled {input.compiled:q} --clips {input.clips:q}"
+        " --max-clips {params.clips} --published {params.published:q} --out {output:q} 2> {log:q}"

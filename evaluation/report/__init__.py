@@ -1,0 +1,1 @@
+"""report.html: what was measured of a compiled model, made to be looked at."""

@@ -1,0 +1,160 @@
+"""Write what was measured as a page to be looked at: one HTML file that needs nothing else.
+
+Example:
+    python -m evaluation.report.write --quality evaluation/results/whisper-small/cpu/quality.json
+        --coverage evaluation/results/whisper-small/coverage.json
+        --layers evaluation/results/whisper-small/cpu/layers.json
+        --speed evaluation/results/whisper-small/cpu/speed.json
+        --manifest compiled/whisper-small/cpu/manifest.json
+        --out evaluation/results/whisper-small/cpu/report.html
+
+With several --quality, a page that compares them, each with what lies beside it:
+    python -m evaluation.report.write --quality evaluation/results/*/*/quality.json
+        --out evaluation/results/comparison.html
+"""
+
+import argparse
+import functools
+import sys
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from common.cli import UserError, run
+from common.files import read_json, write_text
+from evaluation.report import clips as clip_rows
+from evaluation.report import comparison as several
+from evaluation.report import sections as quality_sections
+from evaluation.report import signal as signal_sections
+from evaluation.report import speed as speed_sections
+from evaluation.report import summary as summary_section
+from evaluation.report.format import size
+from evaluation.report.provenance import provenance
+
+LIMIT = 5_000_000  # bytes of a page: clips are dropped from the end until it fits
+OPTIONAL = ("coverage", "layers", "speed", "manifest")
+CONTENTS = {
+    "checks": "Checks",
+    "languages": "Languages",
+    "halves": "Halves",
+    "signal": "States and logits",
+    "layers": "Layers",
+    "coverage": "Coverage",
+    "speed": "Speed",
+    "failures": "Failures",
+    "clips": "Worst clips",
+    "provenance": "Provenance",
+}
+Files = dict[str, Any]  # by the names in OPTIONAL, what the files hold that there are
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    """Templates beside this module; every text is escaped."""
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def report(quality: dict[str, Any], files: Files, limit: int = LIMIT) -> str:
+    """The page of one hand-off folder.
+
+    Args:
+        quality: quality.json.
+        files: What else there is.
+        limit: Bytes that it may have.
+
+    Raises:
+        UserError: It is larger even without clips.
+    """
+    template = environment().get_template("report.html.j2")
+    context = sections(quality, files) | {"limit": size(limit)}
+    clips = clip_rows.clips_of(quality)
+    for kept in range(len(clips), -1, -1):
+        page = template.render(**context, clips=clips[:kept], dropped=len(clips) - kept)
+        if len(page.encode()) <= limit:
+            return page
+    raise UserError(f"the report takes more than {size(limit)} without any clip; what is so long?")
+
+
+def sections(quality: dict[str, Any], files: Files) -> dict[str, Any]:
+    """All that the template is given but the clips."""
+    speed = files.get("speed")
+    optional = {
+        name: make(files[name])
+        for name, make in (
+            ("layers", signal_sections.layers),
+            ("coverage", signal_sections.coverage),
+            ("speed", speed_sections.speed),
+        )
+        if name in files
+    }
+    shown = dict.fromkeys(("layers", "coverage", "speed")) | optional
+    contents = [pair for pair in CONTENTS.items() if shown.get(pair[0], True)]
+    return {
+        "title": f"{quality['model']} for {quality['target']}: evaluation",
+        "quality": quality,
+        "verdict": summary_section.verdict(quality),
+        "sentences": summary_section.sentences(quality, speed),
+        "tiles": summary_section.tiles(quality, speed),
+        "losses": summary_section.losses(quality),
+        "contents": contents,
+        "checks": summary_section.checks_of(quality),
+        "accuracy": quality_sections.accuracy(quality),
+        "units": quality_sections.UNITS,
+        "pairings": quality_sections.pairings(quality),
+        "states": signal_sections.states(quality),
+        "logits": signal_sections.logits(quality),
+        "failures": quality_sections.failures(quality),
+        "others": quality_sections.others(quality),
+        "provenance": provenance(quality, files.get("manifest")),
+        "beside": [f"{name}.json" for name in OPTIONAL if name in files],
+        **shown,
+    }
+
+
+def comparison(results: list[tuple[dict[str, Any], Files]]) -> str:
+    """The page that compares several hand-off folders: of each, quality.json and what else is."""
+    template = environment().get_template("comparison.html.j2")
+    return template.render(**several.sections(results))
+
+
+def beside(path: Path) -> Files:
+    """What lies beside a quality.json; the manifest, in its hand-off folder."""
+    places = {name: path.with_name(f"{name}.json") for name in ("layers", "speed")}
+    places["coverage"] = path.parent.parent / "coverage.json"
+    places["manifest"] = Path(read_json(path)["folder"]) / "manifest.json"
+    return {name: read_json(place) for name, place in places.items() if place.is_file()}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--quality", type=Path, nargs="+", required=True, help="quality.json; several to compare")
+    for name in OPTIONAL:
+        add(f"--{name}", type=Path, help=f"{name}.json, of one quality.json")
+    add("--out", type=Path, required=True, help="the page")
+    args = parser.parse_args(argv)
+    given = {name: getattr(args, name) for name in OPTIONAL if getattr(args, name)}
+    if len(args.quality) > 1:
+        if given:
+            raise UserError(f"--{min(given)} goes with one --quality; several find their own")
+        page = comparison([(read_json(path), beside(path)) for path in args.quality])
+    else:
+        files = {name: read_json(path) for name, path in given.items()}
+        page = report(read_json(args.quality[0]), files)
+    write_text(args.out, page)
+    print(f"{args.out}: {size(len(page.encode()))}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,146 @@
+"""Evaluate a hand-off folder by itself, on the device that it is for.
+
+Needs the folder and recordings only, and writes what the pipeline writes: transcripts.json and
+quality.json, to be compared line by line.
+
+Example, at the board:
+    python -m evaluation.run whisper-small-aries-rb --clips evaluation --out results
+    python -m evaluation.run whisper-small-aries-rb --clips evaluation --out results
+        --float evaluation/results/whisper-small/cpu/transcripts.json
+
+--clips is a folder of recordings with their manifests, as data/audio_files/evaluation. With
+--float, the pipeline's transcripts of the same clips, the texts are compared with the float
+model's; without, there are error rates and failures only.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from transformers import WhisperProcessor
+
+from calibration.features import encoder_input
+from common.cli import UserError, run
+from common.files import read_json, sha256_of, write_json
+from common.progress import Progress
+from data.clips import interleave, read_audio, understood
+from evaluation.evaluate import sizes_of
+from evaluation.gate import COMPILED, FLOAT
+from evaluation.hearing import detect, hear, references, row_of
+from evaluation.load import with_sessions
+from evaluation.score import score
+from runtime.folder import sessions_of
+
+DEVICES = {".xml": "cpu", ".mxq": "npu"}
+KEPT = ("language", "whisper_language", "seconds")
+COLUMNS = ("texts", "tokens", "at_limit")
+
+
+def device_of(folder: Path) -> str:
+    """What a folder's parts run on.
+
+    Raises:
+        UserError: it is no hand-off folder.
+    """
+    config = read_json(folder / "config.json")
+    suffix = Path(config.get("encoder_mxq_path", "")).suffix
+    if suffix not in DEVICES:
+        raise UserError(f"{folder} is no hand-off folder: its config.json names no parts")
+    return DEVICES[suffix]
+
+
+def evaluate_folder(folder: Path, clips: Path, tasks: list[str]) -> dict[str, Any]:
+    """transcripts.json of a folder: what its parts hear of the clips.
+
+    Raises:
+        UserError: there are no clips, or none with a text.
+    """
+    manifests = sorted(clips.glob("*.jsonl"))
+    if not manifests:
+        raise UserError(
+            f"{clips} has no manifest of clips (*.jsonl); give a folder such as"
+            " data/audio_files/evaluation"
+        )
+    encoder, decoder = sessions_of(folder)
+    whisper = with_sessions(folder, encoder, decoder)
+    processor = WhisperProcessor.from_pretrained(str(folder))
+    generation = whisper.generation_config
+    facts, rows = [], []
+    for clip in Progress(understood(interleave(manifests), generation), desc="device", unit="clip"):
+        states = encoder.encode(encoder_input(processor.feature_extractor, read_audio(clip)))
+        found = detect(whisper, states)
+        own = {"clip": clip["path"].name, **{key: clip[key] for key in KEPT}, "states": None}
+        facts.append(own | {"detected": {"compiled": found} if found else None})
+        for task, reference in references(clip, generation, tasks).items():
+            one = hear(whisper, processor, states, clip["whisper_language"], task)
+            rows.append(row_of(own["clip"], clip, task, reference, {COMPILED: one}))
+    if not rows:
+        raise UserError(f"no clip in {clips} has a human text; give the index a column `text`")
+    manifest = read_json(folder / "manifest.json")
+    return {
+        "model": manifest["model"],
+        "target": manifest["target"],
+        "folder": str(folder),
+        "manifest_sha256": sha256_of(folder / "manifest.json"),
+        "sizes": sizes_of(manifest["parts"]),
+        "clips": facts,
+        "rows": rows,
+    }
+
+
+def with_float(heard: dict[str, Any], pipeline: dict[str, Any]) -> dict[str, Any]:
+    """The same, with the float model's texts for the same clips beside.
+
+    Raises:
+        UserError: the pipeline has heard other clips, or compared another model.
+    """
+    if pipeline["model"] != heard["model"]:
+        raise UserError(f"--float is of {pipeline['model']}, and the folder of {heard['model']}")
+    known = {_key(row): row for row in pipeline["rows"]}
+    rows = []
+    for row in heard["rows"]:
+        other = known.get(_key(row))
+        if other is None:
+            raise UserError(f"--float has no text of {row['clip']} ({row['task']}); take its clips")
+        both = {name: {FLOAT: other[name][FLOAT], **row[name]} for name in COLUMNS}
+        rows.append({**row, **both})
+    return {**heard, "rows": rows}
+
+
+def _key(row: dict[str, Any]) -> tuple[str, str, str]:
+    return Path(row["clip"]).name, row["task"], row["reference"]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("folder", type=Path, help="hand-off folder")
+    add("--clips", type=Path, required=True, help="folder of recordings and their manifests")
+    add("--device", choices=["cpu", "npu"], help="that the folder must be for")
+    add("--tasks", nargs="+", default=["transcribe", "translate"], help="what the model can do")
+    add("--float", type=Path, dest="pipeline", help="transcripts.json of the pipeline")
+    add("--gate", type=json.loads, help="bounds, as evaluation.gate of config.yaml, as JSON")
+    add("--out", type=Path, required=True, help="folder for transcripts.json and quality.json")
+    args = parser.parse_args(argv)
+    device = device_of(args.folder)
+    if args.device not in (None, device):
+        raise UserError(f"{args.folder} is compiled for the {device}, not for the {args.device}")
+    heard = evaluate_folder(args.folder, args.clips, args.tasks)
+    if args.pipeline:
+        heard = with_float(heard, read_json(args.pipeline))
+    quality = score(heard, args.gate)
+    write_json(args.out / "transcripts.json", heard)
+    write_json(args.out / "quality.json", quality)
+    for task, cells in quality["tasks"].items():
+        rate = cells["all"]["pairings"][COMPILED]["rate"]
+        print(f"{task}: error rate {100 * rate:.1f} %, {cells['all']['clips']} clips")
+    print(f"{quality['gate']['sentence']}; {args.out / 'quality.json'}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    run(main)

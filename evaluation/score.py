@@ -1,0 +1,143 @@
+"""Score what was heard: error rates with intervals, failures, states and logits, and the gate.
+
+Example:
+    python -m evaluation.score --transcripts evaluation/results/whisper-small/cpu/transcripts.json
+        --gate '{"word_accuracy": 0.99, "language_word_accuracy": 0.98, "rate_rise": 0.05,
+                 "no_worse": 0.95, "failures": 0.005}'
+        --out evaluation/results/whisper-small/cpu/quality.json
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from common.cli import run
+from common.files import read_json, write_json
+from evaluation.cells import Row, cell, heard_kinds, scored
+from evaluation.gate import COMPILED, FLOAT, judge
+
+WORST = 10
+NOT_JUDGED = {"passed": None, "sentence": "not judged: no float texts or no bounds", "checks": []}
+
+
+def by_language(rows: list[Row]) -> dict[str, list[Row]]:
+    """Rows, or facts of clips, of each language, by name."""
+    found = defaultdict(list)
+    for row in rows:
+        found[row["language"]].append(row)
+    return dict(sorted(found.items()))
+
+
+def states(clips: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean and least of each distance of the encoder's states."""
+    result = {}
+    for key in ("cosine", "sqnr_db", "psnr_db"):
+        found = [clip["states"][key] for clip in clips if clip["states"]]
+        values = [value for value in found if value is not None]
+        result[key] = {"mean": float(np.mean(values)), "min": min(values)} if values else None
+    return result
+
+
+def logits(clips: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means over the tokens of each band."""
+    bands: dict[str, dict[str, float]] = {}
+    for clip in clips:
+        for band, sums in clip.get("logits", {}).items():
+            held = bands.setdefault(band, dict.fromkeys(sums, 0))
+            for key, value in sums.items():
+                held[key] += value
+    return {
+        band: {
+            "tokens": held["tokens"],
+            "kl": held["kl"] / held["tokens"],
+            "top1": held["top1"] / held["tokens"],
+            "psnr_db": held["psnr_db"] / held["with_psnr"] if held["with_psnr"] else None,
+        }
+        for band, held in bands.items()
+    }
+
+
+def detection(clips: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Share of clips whose language is detected rightly; None where a model knows only one."""
+
+    def of(some: list[dict[str, Any]]) -> dict[str, Any]:
+        right = {
+            kind: float(np.mean([one["detected"][kind] == one["whisper_language"] for one in some]))
+            for kind in some[0]["detected"]
+        }
+        return {**right, "clips": len(some)}
+
+    asked = [clip for clip in clips if clip["detected"]]
+    if not asked:
+        return None
+    languages = {language: of(some) for language, some in by_language(asked).items()}
+    return {"all": of(asked), "languages": languages}
+
+
+def worst(rows: list[Row], seconds: dict[str, float]) -> list[dict[str, Any]]:
+    """The clips that lose most, worst first: then those that are heard worst."""
+    kinds = heard_kinds(rows)
+
+    def key(row: Row) -> tuple[float, float]:
+        after = row["errors"][COMPILED].rate
+        return (row["errors"][FLOAT].rate if "float" in kinds else 0) - after, -after
+
+    wrong = [row for row in sorted(rows, key=key) if row["errors"][COMPILED].edits]
+    kept = ("clip", "language", "task", "reference")
+    return [
+        {key: row[key] for key in kept}
+        | {"seconds": seconds[row["clip"]]}
+        | {kind: row["texts"][pairing] for kind, pairing in kinds.items()}
+        | {"errors": {kind: row["errors"][pairing].rate for kind, pairing in kinds.items()}}
+        for row in wrong[:WORST]
+    ]
+
+
+def score(heard: dict[str, Any], gate: dict[str, float] | None) -> dict[str, Any]:
+    """quality.json of transcripts.json.
+
+    Args:
+        heard: transcripts.json.
+        gate: The bounds, as `evaluation.gate` of the configuration has them, if it is to be judged.
+    """
+    rows, clips = [scored(row) for row in heard["rows"]], heard["clips"]
+    tasks: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        tasks[row["task"]].append(row)
+    languages = {language: states(some) for language, some in by_language(clips).items()}
+    return {
+        **{key: heard[key] for key in ("model", "target", "folder", "manifest_sha256", "sizes")},
+        "clips": len(clips),
+        "tasks": {
+            task: {
+                "all": cell(some),
+                "languages": {name: cell(ones) for name, ones in by_language(some).items()},
+            }
+            for task, some in tasks.items()
+        },
+        "detection": detection(clips),
+        "encoder_states": {"all": states(clips), "languages": languages},
+        "logits": logits(clips),
+        "worst": worst(rows, {clip["clip"]: clip["seconds"] for clip in clips}),
+        "gate": judge(tasks, gate) if gate and FLOAT in rows[0]["texts"] else NOT_JUDGED,
+    }
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--transcripts", type=Path, required=True, help="transcripts.json")
+    parser.add_argument("--gate", type=json.loads, required=True, help="bounds, as JSON")
+    parser.add_argument("--out", type=Path, required=True, help="quality.json")
+    args = parser.parse_args(argv)
+    write_json(args.out, score(read_json(args.transcripts), args.gate))
+
+
+if __name__ == "__main__":
+    run(main)

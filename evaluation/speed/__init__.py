@@ -1,0 +1,1 @@
+"""How fast the compiled model is, beside the float one."""

@@ -1,0 +1,193 @@
+"""Measure what compiling gains: time and memory of the float and the compiled model, side by side.
+
+Every backend that there is here hears the same few clips, one at a time, in a process of its own,
+one after the other, with as many threads as its library takes. Of a clip, all backends decode as
+many tokens as the float model says (8 to 64), so the work is equal. A first round over all clips
+warms up; each further one gives one value of each figure.
+
+Example:
+    python -m evaluation.speed.measure --checkpoint data/checkpoints/whisper-small.json
+        --graphs runtime/float/whisper-small/manifest.json
+        --compiled compiled/whisper-small/cpu/manifest.json
+        --clips data/audio_files/evaluation/de_de.jsonl data/audio_files/evaluation/ko_kr.jsonl
+        --out evaluation/results/whisper-small/cpu/speed.json
+
+evaluation.speed.figures says what the figures are.
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from common.cli import RUN, UserError, run
+from common.files import read_json, write_json
+from common.listing import check_listed
+from evaluation.speed import prepare
+from evaluation.speed import run as rounds
+from evaluation.speed.backends import CUDA, INT8, NPU, OPENVINO, TORCH, Files
+from evaluation.speed.figures import entry, slower, summary
+from runtime.float_sessions import has_cuda
+from runtime.npu_sessions import has_npu
+
+FEWEST_REPEATS = 5
+# Snakemake sets these for its jobs. torch alone would obey them, and take hyper-threads for cores.
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def speed(
+    files: Files,
+    clip_manifests: list[Path],
+    repeats: int = FEWEST_REPEATS,
+    max_clips: int = 4,
+    published: Iterable[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    """The content of speed.json; says each backend's figures on stderr as they come.
+
+    Args:
+        files: Manifests of the checkpoint, its float graphs and the hand-off folder.
+        clip_manifests: Manifests of the evaluation clips, one a language.
+        repeats: Rounds over all clips, at least 5.
+        max_clips: Clips at most: the first one of the first languages.
+        published: Figures from elsewhere, to be shown beside.
+
+    Raises:
+        UserError: A backend could not be measured, or a file is not as it was listed.
+    """
+    if repeats < FEWEST_REPEATS:
+        raise UserError(f"{repeats} repeats are too few to tell a spread; give {FEWEST_REPEATS}")
+    manifest = read_json(files.compiled)
+    check_listed(files.graphs)
+    parts = manifest["parts"].values()
+    check_listed(files.compiled, [file["path"] for part in parts for file in part["files"]])
+    model = ["--checkpoint", files.checkpoint, "--graphs", files.graphs, "--repeats", repeats]
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = Path(folder) / "clips.json"
+        choice = ["--clips", *clip_manifests, "--max-clips", max_clips]
+        clips = apart(prepare.__name__, "features", *model, *choice, out=prepared)
+        given = ["--compiled", files.compiled, "--prepared", prepared]
+        backends = []
+        for name in applicable(manifest["target"]):
+            out = prepared.with_name("measured.json")
+            arguments = ["--backend", name, *model, *given]
+            measured = apart(rounds.__name__, name, *arguments, out=out)
+            backends.append(entry(name, files, clips, measured))
+            print(summary(backends[-1]), file=sys.stderr, flush=True)
+    return {
+        "model": manifest["model"],
+        "target": manifest["target"],
+        "machine": machine(),
+        "repeats": repeats,
+        "clips": len(clips),
+        "audio_seconds": round(sum(clip["seconds"] for clip in clips), 3),
+        "batch": 1,
+        "backends": backends,
+        "slower": slower(backends),
+        "published": list(published),
+    }
+
+
+def applicable(target: str) -> list[str]:
+    """The backends that there are here for a target: float ones, and the compiled model's."""
+    compiled = [INT8] if target == "cpu" else [NPU] if has_npu() else []
+    return [TORCH, OPENVINO, *compiled, *([CUDA] if has_cuda() else [])]
+
+
+def apart(module: str, what: str, *arguments: object, out: Path) -> Any:
+    """What a module writes to `out`, run in a process of its own that ends with this one.
+
+    Raises:
+        UserError: It failed; what it was doing, and the last line that it said.
+    """
+    command = [sys.executable, "-m", module, *map(str, arguments), "--out", str(out)]
+    environment = {name: value for name, value in os.environ.items() if name not in THREADS}
+    environment[RUN] = f"{socket.gethostname()}:{os.getpid()}"
+    pipe = {"stderr": subprocess.PIPE, "text": True, "encoding": "utf-8", "errors": "replace"}
+    last = ""
+    with subprocess.Popen(command, env=environment, **pipe) as process:
+        for line in process.stderr:
+            last = line.strip() or last
+            if not line.startswith("error: "):  # which is said once, below
+                print(line, end="", file=sys.stderr, flush=True)
+    if process.returncode < 0:
+        short = "; was memory short?" if process.returncode == -signal.SIGKILL else ""
+        last = f"its process was ended by signal {-process.returncode}{short}"
+    if process.returncode:
+        raise UserError(
+            f"the speed of {what} could not be measured: {last.removeprefix('error: ')}"
+        )
+    return read_json(out)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "processor": processor(Path("/proc/cpuinfo")),
+        "cores": len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "gpu": _gpu(),
+    }
+
+
+def processor(listing: Path) -> str:
+    """The processor's name, from the kernel's listing where there is one that has names."""
+    text = listing.read_text(encoding="utf-8") if listing.is_file() else ""
+    pairs = (line.partition(":") for line in text.splitlines())
+    names = (name.strip() for key, _, name in pairs if key.strip() == "model name")
+    return next(names, None) or platform.processor() or platform.machine()
+
+
+def _gpu() -> str | None:
+    if not has_cuda():
+        return None
+    import torch
+
+    return torch.cuda.get_device_name()
+
+
+def _refuse(name: str) -> None:
+    """NaN and Infinity, which are no JSON."""
+    raise ValueError(name)
+
+
+def _published(text: str) -> list[dict[str, Any]]:
+    """The list of the command line."""
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except ValueError:
+        value = None
+    if not isinstance(value, list):
+        raise argparse.ArgumentTypeError("it is no JSON list")
+    return value
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--checkpoint", type=Path, required=True, help="manifest of the checkpoint")
+    add("--graphs", type=Path, required=True, help="the float graphs' manifest")
+    add("--compiled", type=Path, required=True, help="the hand-off folder's manifest")
+    add("--clips", type=Path, nargs="+", required=True, help="manifests of clips")
+    add("--repeats", type=int, default=FEWEST_REPEATS, help="rounds over all clips, 5 or more")
+    add("--max-clips", type=int, default=4, help="clips at most, of different languages")
+    add("--published", type=_published, default=[], help="figures from elsewhere, a JSON list")
+    add("--out", type=Path, required=True, help="speed.json")
+    args = parser.parse_args(argv)
+    files = Files(args.checkpoint, args.graphs, args.compiled)
+    result = speed(files, args.clips, args.repeats, args.max_clips, args.published)
+    write_json(args.out, result)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,109 @@
+"""The table of what can be compiled here, and its exit status."""
+
+import json
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from common.cli import UserError
+from compilation import doctor
+from tests.qb import interpreter
+
+
+def answering(path: Path, **found: str | None) -> str:
+    """A stand-in for an interpreter that has these packages."""
+    nothing = dict.fromkeys(("qbcompiler", "qubee", "torch", "numpy", "transformers"))
+    answer = nothing | {"python": "3.10.12", "imports": "", "gpu": ""} | found
+    path.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n", encoding="utf-8")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def table(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[list[str]]:
+    """The printed table: target, state and the rest of each line."""
+    doctor.main(list(arguments))
+    return [line.split(maxsplit=2) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_without_a_compiler_the_cpu_is_possible(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = table(capsys, "--python", sys.executable)
+    assert ["cpu", "ok"] in [row[:2] for row in rows]
+    (npu,) = [" ".join(row) for row in rows if "regulus-rb" in " ".join(row)]
+    assert "missing" in npu and "has no qbcompiler; install" in npu
+    with pytest.raises(UserError, match="cannot compile for aries-rb here; the table says why"):
+        doctor.main(["--targets", "aries-rb"])
+
+
+def test_a_real_interpreter_with_the_double_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    python = str(interpreter(tmp_path, "1.3.0"))
+    rows = table(capsys, "--python", python, "--targets", "cpu", "aries-rb", "regulus-rb")
+    lines = [" ".join(row) for row in rows]
+    for target in ("aries-rb", "regulus-rb"):
+        assert any(line.startswith(f"{target} ok qbcompiler 1.3.0, torch ") for line in lines)
+
+
+GOOD = {"qbcompiler": "1.2.0", "torch": "2.7.1", "numpy": "1.26.4", "gpu": "a GPU"}
+
+
+def test_what_is_wrong_is_a_line_with_the_remedy(tmp_path: Path) -> None:
+    def lines(**found: str | None) -> str:
+        return "\n".join(
+            f"{one.state} {one.what}" for one in doctor.of_npu(answering(path, **found))
+        )
+
+    path = tmp_path / "python"
+    assert lines(**GOOD).count("ok qbcompiler 1.2.0") == 2
+    assert "warning torch finds no GPU there" in lines(**GOOD | {"gpu": ""})
+    assert "warning" in lines(**GOOD | {"torch": "2.9.0"}) and "2.7.1" in lines(
+        **GOOD | {"torch": "2.9.0"}
+    )
+    assert "missing qbcompiler 1.2.0 fails: ImportError: mmc" in lines(
+        **GOOD | {"imports": "ImportError: mmc"}
+    )
+    assert lines(**GOOD | {"qbcompiler": "1.1.2"}).startswith("ok") and "regulus" in lines(
+        **GOOD | {"qbcompiler": "1.1.2"}
+    )
+    assert "missing" in lines(**GOOD | {"qbcompiler": "0.9"})
+    assert "cannot be run" in doctor.of_npu(str(tmp_path / "no"))[0].what
+
+
+def test_what_is_no_interpreter_is_a_line() -> None:
+    for command in ("/bin/true", "/bin/echo"):
+        (finding,) = doctor.of_npu(command)
+        assert finding.state == "missing" and "is no Python" in finding.what
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('if self.backend == "hf":', "lacks the vendor's change for Whisper"),
+        ("if False:", "has the vendor's change for Whisper"),
+    ],
+)
+def test_the_old_parsers_patch_is_reported(tmp_path: Path, line: str, said: str) -> None:
+    python = answering(tmp_path / "python", qubee="0.11.0.1", **{"line 538": line})
+    (finding,) = doctor.of_npu(python)
+    assert finding.state == "missing" and said in finding.what
+    assert "install a newer compiler" in finding.what
+
+
+def test_the_line_is_read_from_the_installed_parser(tmp_path: Path) -> None:
+    """The question itself, to an interpreter that has a package of that name and version."""
+    site = tmp_path / "site"
+    parser = site / "qubee/model_dict/parser"
+    parser.mkdir(parents=True)
+    for folder in (parser, parser.parent, parser.parent.parent):
+        (folder / "__init__.py").touch()
+    (parser / "parser.py").write_text("\n" * 537 + '# if self.backend == "hf":\n', encoding="utf-8")
+    info = site / "qubee-0.11.0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: qubee\nVersion: 0.11.0.1\n")
+    script = tmp_path / "python"
+    script.write_text(f'#!/bin/sh\nPYTHONPATH="{site}" exec "{sys.executable}" "$@"\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    (finding,) = doctor.of_npu(str(script))
+    assert "line 538" in finding.what

@@ -1,0 +1,102 @@
+"""A folder evaluated by itself gives the pipeline's figures, on the CPU and on a stand-in for an NPU."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from common.cli import UserError
+from common.files import read_json, read_jsonl, write_jsonl
+from evaluation import run
+from tests.imports import ROOT
+from tests.test_npu_folder import device, running  # noqa: F401
+from tests.test_npu_folder import folder as npu  # noqa: F401
+
+GATE = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["evaluation"]["gate"]
+LANGUAGES = ("de_de", "en_us", "ja_jp")
+
+
+@pytest.fixture(scope="module")
+def clips(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two evaluation clips of some languages, away from the project."""
+    folder = tmp_path_factory.mktemp("board") / "clips"
+    folder.mkdir()
+    for language in LANGUAGES:
+        manifest = demo / f"data/audio_files/evaluation/{language}.jsonl"
+        lines = read_jsonl(manifest)[:2]
+        for line in lines:
+            shutil.copy2(manifest.parent / line["file"], folder)
+        write_jsonl(folder / manifest.name, lines)
+    return folder
+
+
+def transcripts(demo: Path) -> Path:
+    return demo / "evaluation/results/whisper-micro/cpu/transcripts.json"
+
+
+def texts_of(heard: dict) -> dict[tuple[str, str], str]:
+    """What the compiled parts heard, by clip and task."""
+    return {
+        (Path(row["clip"]).name, row["task"]): row["texts"]["compiled+compiled"]
+        for row in heard["rows"]
+    }
+
+
+def test_the_folder_alone_hears_what_the_pipeline_heard(
+    demo: Path, clips: Path, tmp_path: Path
+) -> None:
+    received = shutil.copytree(demo / "compiled/whisper-micro/cpu", tmp_path / "cpu")
+    command = [str(received), "--clips", str(clips), "--device", "cpu", "--out", str(tmp_path)]
+    run.main(command)
+    own, pipeline = read_json(tmp_path / "transcripts.json"), read_json(transcripts(demo))
+    heard = texts_of(own)
+    assert len(heard) == 6 + 4 and heard.items() <= texts_of(pipeline).items()  # not from English
+    quality = read_json(tmp_path / "quality.json")
+    assert (
+        quality["gate"]["passed"] is None
+        and quality["tasks"]["transcribe"]["all"]["change"] is None
+    )
+    run.main([*command, "--float", str(transcripts(demo)), "--gate", json.dumps(GATE)])
+    quality = read_json(tmp_path / "quality.json")
+    assert quality["gate"]["passed"] and quality["gate"]["checks"]
+    assert quality["detection"]["all"]["clips"] == 6
+    whole = read_json(transcripts(demo).with_name("quality.json"))["tasks"]["transcribe"]
+    keys = set(whole["all"])
+    assert set(quality["tasks"]["transcribe"]["all"]) == keys
+
+
+def test_an_npu_hears_the_same_through_its_own_runtime(
+    device,  # noqa: F811
+    demo: Path,
+    npu: Path,  # noqa: F811
+    clips: Path,
+    tmp_path: Path,
+) -> None:
+    device(running(demo))
+    out = tmp_path / "out"
+    run.main([str(npu), "--clips", str(clips), "--device", "npu", "--out", str(out)])
+    own = read_json(out / "transcripts.json")
+    assert own["target"] == "aries-rb"
+    assert texts_of(own).items() <= texts_of(read_json(transcripts(demo))).items()
+
+
+def test_what_cannot_be_evaluated_is_a_sentence(demo: Path, clips: Path, tmp_path: Path) -> None:
+    folder = demo / "compiled/whisper-micro/cpu"
+
+    def refusal(*arguments: str) -> str:
+        with pytest.raises(UserError) as error:
+            run.main([*arguments, "--out", str(tmp_path)])
+        return str(error.value)
+
+    assert "is compiled for the cpu, not for the npu" in refusal(
+        str(folder), "--clips", str(clips), "--device", "npu"
+    )
+    assert "has no manifest of clips" in refusal(str(folder), "--clips", str(tmp_path))
+    assert "config.json is missing" in refusal(str(tmp_path), "--clips", str(clips))
+    heard = {"model": "whisper-micro", "rows": []}
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps(heard), encoding="utf-8")
+    said = refusal(str(folder), "--clips", str(clips), "--float", str(other))
+    assert "--float has no text of de_de_0000.wav (transcribe)" in said

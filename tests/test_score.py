@@ -1,0 +1,221 @@
+"""Scores, intervals and verdicts against cases worked out by hand."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.cli import UserError
+from evaluation import bootstrap, coverage, gate
+from evaluation.metrics import in_wrong_script, repeats_itself
+from evaluation.score import score
+from evaluation.signal import decibels, distance, logit_distances
+
+BOUNDS = {
+    "word_accuracy": 0.99,
+    "language_word_accuracy": 0.98,
+    "rate_rise": 0.05,
+    "no_worse": 0.95,
+    "failures": 0.005,
+}
+PAIRINGS = ["float+float", "float+compiled", "compiled+float", "compiled+compiled"]
+
+
+def row(language: str, reference: str, compiled: str, **changes: Any) -> dict[str, Any]:
+    """A row of transcripts.json: the float model is right, what is compiled says `compiled`."""
+    texts = dict.fromkeys(PAIRINGS, reference) | {"compiled+compiled": compiled}
+    return {
+        "clip": f"{language}.wav",
+        "language": language,
+        "whisper_language": language[:2],
+        "task": "transcribe",
+        "reference": reference,
+        "texts": texts,
+        "tokens": dict.fromkeys(PAIRINGS, 3),
+        "at_limit": dict.fromkeys(PAIRINGS, False),
+        **changes,
+    }
+
+
+def heard(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """transcripts.json with these rows."""
+    states = {"cosine": 0.99, "sqnr_db": 20.0, "psnr_db": 30.0}
+    clips = [
+        {
+            "clip": one["clip"],
+            "language": one["language"],
+            "whisper_language": one["whisper_language"],
+            "seconds": 2.0,
+            "states": states,
+            "logits": {},
+            "detected": {"float": one["whisper_language"], "compiled": "en"},
+        }
+        for one in rows
+    ]
+    facts = {"model": "m", "target": "cpu", "folder": "f", "manifest_sha256": "0", "sizes": {}}
+    return {**facts, "clips": clips, "rows": rows}
+
+
+def test_a_cell_is_the_sum_of_its_clips() -> None:
+    rows = [
+        row("de_de", "eins zwei drei vier", "eins zwei drei"),  # one deletion of four
+        row("de_de", "null eins", "null eins eins"),  # one insertion of two
+        row("th_th", "หนึ่ง สอง", "หนึ่งสอง", whisper_language="th"),  # spaces count for nothing
+    ]
+    quality = score(heard(rows), BOUNDS)
+    cells = quality["tasks"]["transcribe"]
+    german = cells["languages"]["de_de"]["pairings"]["compiled+compiled"]
+    assert (german["deletions"], german["insertions"], german["units"]) == (1, 1, 6)
+    assert german["rate"] == pytest.approx(2 / 6)
+    assert cells["languages"]["de_de"]["unit"] == "words" and cells["all"]["unit"] == "mixed"
+    thai = cells["languages"]["th_th"]
+    assert thai["unit"] == "characters" and thai["pairings"]["compiled+compiled"]["rate"] == 0
+    assert cells["all"]["change"]["difference"] == pytest.approx(2 / (6 + 8))
+    assert cells["all"]["no_worse"] == {"share": pytest.approx(1 / 3), "clips": 1}
+    assert quality["detection"]["all"] == {"float": 1, "compiled": 0, "clips": 3}
+    assert quality["worst"][0]["compiled"] == "null eins eins"  # half of two words
+    assert [one["compiled"] for one in quality["worst"]][1:] == ["eins zwei drei"]
+
+
+def test_translations_have_chrf_and_are_counted_in_words() -> None:
+    rows = [row("ja_jp", "the cat sat", "the cat sat", task="translate")]
+    rows += [row("ja_jp", "a dog ran", "a dig ran", task="translate")]
+    cell = score(heard(rows), BOUNDS)["tasks"]["translate"]["languages"]["ja_jp"]
+    assert cell["unit"] == "words" and cell["pairings"]["compiled+compiled"]["rate"] == 1 / 6
+    assert cell["chrf"]["float"] == pytest.approx(100) and 50 < cell["chrf"]["compiled"] < 100
+
+
+def test_a_model_that_loops_or_says_nothing_is_flagged() -> None:
+    loop = " ".join(["und so weiter"] * 20)
+    rows = [row("de_de", "eins zwei", loop), row("de_de", "eins zwei", "")]
+    rows += [row("de_de", "eins zwei", "раз два"), row("de_de", "eins zwei", "eins zwei")]
+    rows[0]["at_limit"]["compiled+compiled"] = True
+    quality = score(heard(rows), BOUNDS)
+    rates = quality["tasks"]["transcribe"]["all"]["rates"]
+    assert rates["float"] == dict.fromkeys(rates["float"], 0)
+    assert rates["compiled"] == dict.fromkeys(rates["compiled"], 0.25)
+    assert not quality["gate"]["passed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "loops"),
+    [("", False), ("eins zwei drei", False), ("敏捷的棕色狐狸跳过懒狗", False), ("ha " * 60, True)],
+)
+def test_loops(text: str, loops: bool) -> None:
+    assert repeats_itself(text) is loops
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "wrong"),
+    [
+        ("서울", "Seoul", True),
+        ("서울에서", "서울에서 KBS", False),
+        ("東京タワー", "とうきょう", True),  # kanji and katakana, not hiragana
+        ("東京に行く", "とうきょう", False),
+        ("one", "", False),
+        ("one", "123", False),
+        ("தமிழ்", "हिन्दी", True),
+    ],
+)
+def test_scripts(reference: str, hypothesis: str, wrong: bool) -> None:
+    assert in_wrong_script(reference, hypothesis) is wrong
+
+
+def test_intervals_are_of_pairs_and_repeatable() -> None:
+    rng = np.random.default_rng(1)
+    errors, size = rng.integers(0, 4, 100), np.full(100, 10)
+    low, high = bootstrap.interval(bootstrap.rate, errors, size)
+    assert low < errors.sum() / 1000 < high and high - low < 0.06
+    assert (low, high) == bootstrap.interval(bootstrap.rate, errors, size)
+    # The same errors before and after: no doubt at all, however much the clips differ.
+    assert bootstrap.interval(bootstrap.difference, errors, errors, size) == (0, 0)
+    assert bootstrap.interval(bootstrap.accuracy_kept, errors, errors, size) == (1, 1)
+    # Of a share of 0.5 in n clips, about 1.96 standard errors on each side.
+    low, high = bootstrap.interval(bootstrap.rate, np.array([0, 1] * 200), np.ones(400))
+    assert high - low == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 400), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("figure", "interval", "clips", "expected"),
+    [
+        (1.0, (1.0, 1.0), 5, "passed"),
+        (0.97, (0.99, 1.0), 5, "passed"),
+        (0.9, (0.85, 0.95), 5, "failed"),
+        (0.97, (0.9, 1.0), 5, "too few clips"),
+        (0.995, (0.9, 1.0), 5, "too few clips"),
+        (0.97, (0.96, 0.999), 500, "failed"),
+        (0.995, (0.98, 0.999), 500, "passed"),
+    ],
+)
+def test_the_interval_decides(
+    figure: float, interval: tuple[float, float], clips: int, expected: str
+) -> None:
+    assert gate.verdict(figure, 0.99, interval, clips) == expected
+
+
+def many(language: str, right: int, wrong: int) -> list[dict[str, Any]]:
+    """Rows of which some have lost a word of four."""
+    said = "eins zwei drei vier"
+    return [row(language, said, said)] * right + [row(language, said, "eins zwei drei")] * wrong
+
+
+def test_a_lost_language_is_named_with_figure_and_bound(tmp_path: Path) -> None:
+    rows = [*many("de_de", 100, 0), *many("nl_nl", 5, 35)]
+    quality = score(heard(rows), BOUNDS)
+    verdicts = {
+        (check["what"], check["language"]): check["verdict"] for check in quality["gate"]["checks"]
+    }
+    assert verdicts["accuracy kept", "de_de"] == "passed"
+    assert verdicts["accuracy kept", "nl_nl"] == "failed"
+    path = tmp_path / "quality.json"
+    path.write_text(json.dumps(quality), encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"nl_nl transcribe: accuracy kept 78\.1 %, where 98\.0 %"
+    ) as error:
+        gate.main([str(path), "--out", str(tmp_path / "passed.txt")])
+    assert "The folder f is kept and says so" in str(error.value)
+    assert not (tmp_path / "passed.txt").exists()
+
+
+def test_few_clips_are_no_failure_and_the_sentence_says_so() -> None:
+    judged = score(heard(many("de_de", 4, 1)), BOUNDS)["gate"]
+    assert judged["passed"] and "there are too few clips to tell" in judged["sentence"]
+    many_clips = score(heard(many("de_de", 240, 60)), BOUNDS)["gate"]
+    assert not many_clips["passed"]
+    equal = score(heard(many("de_de", 5, 0)), BOUNDS)["gate"]
+    assert equal["passed"] and "too few" not in equal["sentence"]
+
+
+def test_distances() -> None:
+    reference = np.array([3.0, -1.0], np.float32)
+    found = distance(reference, reference + np.array([0.1, -0.1], np.float32))
+    assert found["sqnr_db"] == pytest.approx(10 * math.log10(5 / 0.01), rel=1e-4)
+    assert found["psnr_db"] == pytest.approx(10 * math.log10(16 / 0.01), rel=1e-4)
+    assert distance(reference, reference)["sqnr_db"] is None
+    assert decibels(10, 1) == 10 and decibels(0, 1) is None
+
+
+def test_logits_by_position() -> None:
+    reference = np.log(np.tile([0.5, 0.25, 0.25], (40, 1)))
+    other = reference.copy()
+    other[0] = np.log([0.25, 0.5, 0.25])
+    bands = logit_distances(reference, other)
+    assert [bands[band]["tokens"] for band in ("1-4", "5-32", "33+")] == [4, 28, 8]
+    # 0.5 ln 2 + 0.25 ln 0.5
+    assert bands["1-4"]["kl"] == pytest.approx(0.25 * math.log(2))
+    assert bands["1-4"]["top1"] == 3 and bands["5-32"]["top1"] == 28
+    assert bands["33+"]["kl"] == pytest.approx(0, abs=1e-12)
+    assert set(logit_distances(reference[:3], other[:3])) == {"1-4"}
+
+
+def test_values_beyond_the_calibrated_range() -> None:
+    array = np.array([-2.0, 0.0, 1.0, 5.0])
+    assert coverage.outside(array, (-1, 2)) == 0.5 and coverage.outside(array, (-2, 5)) == 0
+    one = {"outside": 0.5, "excess": 1.0, "seen": (-2, 5)}
+    few = {"outside": 0.5, "excess": 0.01, "seen": (-2, 5)}
+    said = coverage.warning({"inputs": {"mel": {"languages": {"ko_kr": one, "de_de": few}}}})
+    assert "50.0 % of the mel of held-out ko_kr clips" in said
+    assert coverage.warning({"inputs": {"mel": {"languages": {"de_de": few}}}}) == ""

@@ -1,0 +1,348 @@
+"""The measurement of speed: its arithmetic by hand, equal work, a process for each backend."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from common.cli import RUN, UserError
+from common.files import listed, read_json, write_json
+from evaluation.speed import measure
+from evaluation.speed import prepare as preparing
+from evaluation.speed.backends import BACKENDS, CUDA, INT8, NPU, OPENVINO, TORCH, Files
+from evaluation.speed.figures import FIGURES, figures, middle, slower, summary
+from evaluation.speed.prepare import bounded, prepare
+from evaluation.speed.run import Times, hear, time_rounds
+from runtime.float_sessions import has_cuda
+from runtime.ir import fix_batch, make_stateful, read_model, save_model
+from runtime.tables import TABLES, Tables, load_tables
+from tests.conftest import graphs_of, make_checkpoint, make_clips, manifest_of
+
+VOCABULARY, END = 11, 7
+
+
+class Clocked:
+    """Both sessions in one, which take known times of a clock of their own."""
+
+    def __init__(self, says: int, slow: float = 1.0) -> None:
+        self.now = 0.0
+        self.says, self.slow = says, slow
+        self.calls: list[tuple[int, int]] = []  # tokens fed, tokens cached before
+        self.fed: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def encode(self, features: np.ndarray) -> np.ndarray:
+        self.now += 3 * self.slow
+        return features
+
+    def start(self, states: np.ndarray) -> None:
+        self.now += 0.25 * self.slow
+
+    def step(self, embeddings: np.ndarray, cached: int) -> np.ndarray:
+        self.calls.append((embeddings.shape[1], cached))
+        self.fed.append(float(embeddings[0, -1, 0]))
+        self.now += (0.5 if cached == 0 else 0.125) * self.slow
+        logits = np.zeros((1, embeddings.shape[1], VOCABULARY), np.float32)
+        logits[0, -1, self.says] = 1
+        return logits
+
+
+def heard(session: Clocked, count: int) -> Times:
+    """Times of a clip with a prompt of three tokens; an embedding is the token's number."""
+    tokens = np.arange(VOCABULARY, dtype=np.float32)[:, None]
+    tables = Tables(tokens, np.zeros((40, 1), np.float32))
+    features = np.zeros((1, 4, 2), np.float32)
+    return hear((session, session), tables, features, [1, 2, 3], count, session.clock)
+
+
+def test_times_of_a_clip() -> None:
+    session = Clocked(says=5)
+    assert heard(session, 9) == Times(encoder=3, first=3 + 0.25 + 0.5, rest=8 * 0.125)
+    assert session.calls == [(3, 0), *((1, place) for place in range(3, 11))]
+    assert session.fed == [3, *[5] * 8]  # greedily
+
+
+def test_work_is_equal_whatever_is_said() -> None:
+    """A backend that would end at once is fed as many tokens as any other."""
+    ending, talking = Clocked(says=END), Clocked(says=2, slow=2)
+    times = [heard(session, 8) for session in (ending, talking)]
+    assert ending.calls == talking.calls and len(ending.calls) == 8
+    assert times[1] == Times(*(2 * seconds for seconds in times[0]))
+
+
+@pytest.mark.parametrize(
+    ("said", "room", "expected"), [(0, 444, 8), (8, 444, 8), (30, 444, 30), (64, 20, 20)]
+)
+def test_length_of_a_text(said: int, room: int, expected: int) -> None:
+    assert bounded(said, room) == expected
+    assert bounded(500, 444) == 64
+
+
+def test_middle_of_the_rounds() -> None:
+    """Quartiles of 1 2 3 4 9 are 2 and 4; of 1 2 4 8, 1.75 and 5."""
+    assert middle([9, 2, 4, 1, 3]) == {"median": 3, "spread": 1}
+    assert middle([1, 2, 4, 8]) == {"median": 3, "spread": 1.625}
+    assert middle([0.123456] * 5) == {"median": 0.1235, "spread": 0}
+
+
+def test_figures_by_hand() -> None:
+    """Two clips of 6 and 4 s, of 9 and 17 tokens; each round takes half as long again."""
+    scales = [1.0, 1.5, 2.0, 2.5, 3.0]
+    clips: list[dict[str, Any]] = [
+        {"seconds": 6.0, "tokens": 9, "features_seconds": [0.1 * scale for scale in scales]},
+        {"seconds": 4.0, "tokens": 17, "features_seconds": [0.3 * scale for scale in scales]},
+    ]
+    rounds = [
+        [
+            {"encoder": 0.5 * scale, "first": 0.7 * scale, "rest": 0.8 * scale},
+            {"encoder": 0.7 * scale, "first": 0.9 * scale, "rest": 1.6 * scale},
+        ]
+        for scale in scales
+    ]
+    found = figures(clips, rounds)
+    assert tuple(found) == FIGURES
+    assert found["encoder_ms"] == {"median": 1200, "spread": 300}
+    assert found["first_token_ms"] == {"median": 2000, "spread": 500}  # (0.4 + 1.6) / 2, twice
+    assert found["token_ms"] == {"median": 200, "spread": 50}  # 2.4 s for 8 + 16 tokens, twice
+    # 10 / 1, 1.5, 2, 2.5, 3: the quartiles are 6.667 and 4
+    assert found["tokens_per_second"] == {"median": 5, "spread": 1.333}
+    assert found["real_time_factor"] == {"median": 0.88, "spread": 0.22}  # 0.4 + 1.6 + 2.4 of 10 s
+
+
+def of_factors(**factors: float) -> list[dict[str, Any]]:
+    """Backends with these real-time factors."""
+    names = {"torch": TORCH, "openvino": OPENVINO, "int8": INT8, "cuda": CUDA, "npu": NPU}
+    return [
+        {"name": names[name], "real_time_factor": {"median": factor, "spread": 0}}
+        for name, factor in factors.items()
+    ]
+
+
+def test_slower_is_a_sentence_or_nothing() -> None:
+    assert slower(of_factors(torch=0.5, openvino=0.3, int8=0.2)) is None
+    assert slower(of_factors(torch=0.5, openvino=0.3)) is None  # nothing compiled was measured
+    assert slower(of_factors(torch=0.5, openvino=0.3, int8=0.3)) == (
+        "int8 OpenVINO (real-time factor 0.3) is not faster here than float OpenVINO (0.3)."
+    )
+    assert slower(of_factors(torch=0.5, openvino=0.3, npu=0.4, cuda=0.01)) == (
+        "NPU (real-time factor 0.4) is not faster here than float OpenVINO (0.3) and"
+        " float torch CUDA (0.01)."
+    )
+
+
+def test_backends_are_those_that_apply(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "has_cuda", lambda: False)
+    monkeypatch.setitem(sys.modules, "qbruntime", None)  # not installed
+    assert measure.applicable("cpu") == [TORCH, OPENVINO, INT8]
+    assert measure.applicable("aries-rb") == [TORCH, OPENVINO]
+    for devices in ([], ["aries0"]):
+        runtime = SimpleNamespace(get_available_devices=lambda found=devices: found)
+        monkeypatch.setitem(sys.modules, "qbruntime", runtime)
+        assert measure.has_npu() == bool(devices)
+        assert measure.applicable("cpu") == [TORCH, OPENVINO, INT8]
+        assert measure.applicable("regulus-rb") == [TORCH, OPENVINO, *[NPU][: len(devices)]]
+    monkeypatch.setattr(measure, "has_cuda", lambda: True)
+    assert measure.applicable("aries-rb") == [TORCH, OPENVINO, NPU, CUDA]
+
+
+def test_name_of_the_processor(tmp_path: Path) -> None:
+    listing = tmp_path / "cpuinfo"
+    listing.write_text("processor\t: 0\nmodel\t\t: 106\nmodel name\t: Some CPU: 2.6 GHz\n\n" * 2)
+    assert measure.processor(listing) == "Some CPU: 2.6 GHz"
+    listing.write_text("processor\t: 0\nBogoMIPS\t: 50.00\n")
+    assert measure.processor(listing) == measure.processor(tmp_path / "none") != ""
+
+
+@pytest.fixture(scope="module")
+def files(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """The random checkpoint, and a hand-off folder whose parts are its float graphs."""
+    graphs, folder = graphs_of(checkpoint), tmp_path_factory.mktemp("compiled")
+    read = {name: read_model(graphs.with_name(f"{name}.xml")) for name in ("encoder", "decoder")}
+    models = {
+        "encoder": fix_batch(read["encoder"], 1),
+        "decoder": make_stateful(fix_batch(read["decoder"], 1)),
+        "decoder_cross": fix_batch(read_model(graphs.with_name("decoder_cross.xml")), 1),
+    }
+    parts: dict[str, Any] = {}
+    for name, model in models.items():
+        save_model(model, folder / f"{name}.xml")
+        record = parts.setdefault(name.removesuffix("_cross"), {"files": []})
+        record["files"] += listed(folder, [f"{name}.xml", f"{name}.bin"])
+    config = {f"{part}_mxq_path": f"{part}.xml" for part in parts}
+    write_json(folder / "config.json", config)
+    manifest = {"model": "random", "target": "cpu", "parts": parts}
+    manifest["files"] = [file for part in parts.values() for file in part["files"]]
+    write_json(folder / "manifest.json", manifest)
+    return Files(checkpoint, graphs, folder / "manifest.json")
+
+
+@pytest.fixture(scope="module")
+def prepared(
+    files: Files, clip_manifests: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Of two clips and two repeats; short texts, because random weights never end one."""
+    out = tmp_path_factory.mktemp("prepared") / "clips.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preparing, "MOST", 12)
+        prepare(files.checkpoint, files.graphs, clip_manifests, 2, 2, out)
+    return out
+
+
+def test_prepared_clips(files: Files, prepared: Path) -> None:
+    clips = read_json(prepared)
+    assert [Path(clip["clip"]).name for clip in clips] == ["de_de_0000.wav", "en_us_0000.wav"]
+    for clip in clips:
+        assert np.load(prepared.with_name(clip["features"])).shape == (1, 3000, 80)
+        assert len(clip["features_seconds"]) == 2 and min(clip["features_seconds"]) > 0
+        assert len(clip["prompt"]) == 4 and 8 <= clip["tokens"] <= 12
+
+
+def test_english_only_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take the English clips, and prompts without a language."""
+    folder = make_checkpoint(tmp_path / "english", multilingual=False)
+    checkpoint = manifest_of(folder, tmp_path / "english.json")
+    monkeypatch.setattr(preparing, "float_counts", lambda *_: [8])
+    manifests = [make_clips(tmp_path, *names, 1) for names in (("de_de", "de"), ("en_us", "en"))]
+    rows = prepare(checkpoint, tmp_path, manifests, 4, 1, tmp_path / "prepared/clips.json")
+    assert [(Path(row["clip"]).name, len(row["prompt"])) for row in rows] == [("en_us_0000.wav", 2)]
+    with pytest.raises(UserError, match="there is no clip to time"):
+        prepare(checkpoint, tmp_path, manifests, 0, 1, tmp_path / "prepared/clips.json")
+
+
+def test_all_backends_are_fed_alike(files: Files, prepared: Path) -> None:
+    """The same shapes at the same places, and one round to warm up before those that count."""
+    fed = {}
+    for name in (TORCH, OPENVINO, INT8):
+        encoder, decoder = BACKENDS[name].load(files)
+        calls: list[tuple[int, int]] = []
+
+        def step(embeddings: np.ndarray, cached: int, *, of: Any = decoder, to: list = calls):
+            to.append((embeddings.shape[1], cached))
+            return of.step(embeddings, cached)
+
+        recording = SimpleNamespace(start=decoder.start, step=step)
+        tables = load_tables(files.graphs.with_name(TABLES))
+        rounds = time_rounds((encoder, recording), tables, prepared, 1, name)
+        assert [len(times) for times in rounds] == [2]
+        fed[name] = calls
+    counts = [clip["tokens"] for clip in read_json(prepared)]
+    a_round = [(1, p) if p > 3 else (4, 0) for count in counts for p in range(3, 3 + count)]
+    assert fed == dict.fromkeys(fed, 2 * a_round)
+
+
+def measured(name: str, files: Files, prepared: Path, out: Path) -> dict[str, Any]:
+    """A backend's times, from a process of its own."""
+    model = [f"--{kind}={path}" for kind, path in files._asdict().items()]
+    given = [f"--backend={name}", f"--prepared={prepared}", "--repeats=1"]
+    return measure.apart("evaluation.speed.run", name, *model, *given, out=out)
+
+
+def test_peak_memory_is_each_process_own(files: Files, prepared: Path, tmp_path: Path) -> None:
+    """What this process holds, which is more than a backend takes, is not counted."""
+    alone = measured(OPENVINO, files, prepared, tmp_path / "alone.json")["peak_bytes"]
+    ballast = np.ones(5 * 10**8, np.uint8)
+    beside = measured(OPENVINO, files, prepared, tmp_path / "beside.json")["peak_bytes"]
+    assert alone < ballast.nbytes and abs(beside - alone) < 0.2 * alone
+
+
+def test_openvino_is_run_without_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which would be most of its peak memory."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    imports = f"import json, sys, evaluation.speed.run, {BACKENDS[INT8].module}\n"
+    tell = "json.dump(list(sys.modules), open(sys.argv[-1], 'w'))\n"
+    (tmp_path / "importing.py").write_text(imports + tell, encoding="utf-8")
+    modules = measure.apart("importing", "a test", out=tmp_path / "out.json")
+    assert "openvino" in modules and not {"torch", "transformers"} & set(modules)
+
+
+def test_a_failing_backend_is_a_sentence(
+    files: Files, prepared: Path, tmp_path: Path, capfd: pytest.CaptureFixture
+) -> None:
+    folder = files.compiled.parent
+    incomplete = tmp_path / "incomplete"
+    incomplete.mkdir()
+    for path in folder.iterdir():
+        if path.name != "config.json":
+            (incomplete / path.name).symlink_to(path)
+    broken = files._replace(compiled=incomplete / "manifest.json")
+    said = "^the speed of int8 OpenVINO could not be measured: .*incomplete is no hand-off folder"
+    with pytest.raises(UserError, match=said):
+        measured(INT8, broken, prepared, tmp_path / "out.json")
+    assert "error:" not in capfd.readouterr().err  # it is said once, at the end
+
+
+def test_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends with this one, takes its own number of threads, and may not die unnoticed."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    tell = "import json, os, sys\njson.dump(dict(os.environ), open(sys.argv[-1], 'w'))\n"
+    (tmp_path / "telling.py").write_text(tell, encoding="utf-8")
+    environment = measure.apart("telling", "a test", out=tmp_path / "out.json")
+    assert "OMP_NUM_THREADS" not in environment
+    assert environment[RUN].endswith(f":{os.getpid()}")
+    (tmp_path / "dying.py").write_text("import os; os.kill(os.getpid(), 9)", encoding="utf-8")
+    with pytest.raises(UserError, match=r"speed of a test could not be measured: .*signal 9"):
+        measure.apart("dying", "a test", out=tmp_path / "out.json")
+
+
+BACKEND = {"name", "load_seconds", "peak_bytes", "size_bytes", *FIGURES}
+RESULT = ["model", "target", "machine", "repeats", "clips", "audio_seconds", "batch", "backends"]
+PUBLISHED = [{"name": "elsewhere", "first_token_ms": 88.0, "tokens_per_second": 120.0}]
+
+
+def test_the_result(
+    files: Files,
+    clip_manifests: list[Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture,
+) -> None:
+    # Without torch, which takes ten seconds to import; the demo's run has it.
+    monkeypatch.setattr(measure, "applicable", lambda target: {"cpu": [OPENVINO, INT8]}[target])
+    monkeypatch.setattr(measure, "THREADS", ())
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # other tests run beside
+    out = tmp_path / "results/speed.json"
+    clips = ["--clips", *map(str, clip_manifests), "--max-clips", "1"]
+    options = ["--published", json.dumps(PUBLISHED), "--out", str(out)]
+    model = [f"--{kind}={path}" for kind, path in files._asdict().items()]
+    measure.main([*model, *clips, *options])
+    result = read_json(out)
+    json.dumps(result, allow_nan=False)
+    assert list(result) == [*RESULT, "slower", "published"]
+    assert (result["model"], result["target"], result["batch"]) == ("random", "cpu", 1)
+    assert (result["repeats"], result["clips"], result["published"]) == (5, 1, PUBLISHED)
+    assert 1 <= result["audio_seconds"] <= 2
+    assert list(result["machine"]) == ["processor", "cores", "memory_bytes", "gpu"]
+    assert [backend["name"] for backend in result["backends"]] == [OPENVINO, INT8]
+    for backend in result["backends"]:
+        assert backend.keys() == BACKEND
+        assert min(backend["load_seconds"], backend["peak_bytes"], backend["size_bytes"]) > 0
+        for figure in FIGURES:
+            assert backend[figure]["median"] > 0 and backend[figure]["spread"] >= 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if "real-time factor" in line]
+    assert lines == [summary(backend) for backend in result["backends"]]
+
+
+@pytest.mark.skipif(not has_cuda(), reason="there is no CUDA GPU here")
+def test_on_a_gpu(files: Files, prepared: Path, tmp_path: Path) -> None:
+    times = measured(CUDA, files, prepared, tmp_path / "out.json")["rounds"]
+    assert min(seconds for clip in times[0] for seconds in clip.values()) > 0
+    assert measure.machine()["gpu"]
+
+
+def test_a_wrong_command_line(files: Files, capsys: pytest.CaptureFixture) -> None:
+    model = [f"--{kind}={path}" for kind, path in files._asdict().items()]
+    required = [*model, "--clips", "none.jsonl", "--out", "speed.json"]
+    with pytest.raises(UserError, match="4 repeats are too few"):
+        measure.main([*required, "--repeats", "4"])
+    for text in ("{}", "[", "null", '[{"first_token_ms": NaN}]'):
+        with pytest.raises(SystemExit):
+            measure.main([*required, "--published", text])
+        assert "argument --published: it is no JSON list" in capsys.readouterr().err
