@@ -89,8 +89,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--shape", choices=list(SHAPES), required=True)
     parser.add_argument("--out", type=Path, required=True, help="a folder")
+    parser.add_argument("--layers", type=int, help="of each part, where it need not have all")
     given = parser.parse_args(argv)
-    write(given.shape, given.out)
+    write(given.shape, given.out, given.layers)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """What the tests share: a tiny checkpoint with random weights, its manifest, and clips."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -16,11 +15,12 @@ from common.files import sha256_of, write_jsonl
 from data import checkpoint as data_checkpoint
 from demo.tokenizer import build_processor
 from runtime import graphs
-from tests.workflow import DEMO, clean_copy, snakemake
+from tests.builds import build_demo, build_real_shapes
 
 ROOT = Path(__file__).parent.parent
 torch.set_num_threads(1)  # the models are tiny, and the demo runs beside the tests
-DEMO_RUN = pytest.StashKey[Future[Path]]()
+BUILDS = {"demo": build_demo, "real_shapes": build_real_shapes}
+FUTURES = pytest.StashKey[dict[str, Future[Path]]]()
 
 
 def make_checkpoint(folder: Path, *, multilingual: bool = True, mels: int = 80) -> Path:
@@ -127,30 +127,35 @@ def clip_manifests(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The demo's tests come last: it is made beside the others."""
-    items.sort(key=lambda item: "demo" in item.fixturenames)
+    """The tests of what is built come last: it is built beside the others."""
+    items.sort(key=lambda item: max([-1, *map(_build_number, item.fixturenames)]))
+
+
+def _build_number(fixture: str) -> int:
+    return list(BUILDS).index(fixture) if fixture in BUILDS else -1
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin with the demo's run, which takes minutes, where a test will ask for it."""
-    if not session.config.option.collectonly and any(
-        "demo" in item.fixturenames for item in session.items
-    ):
-        session.config.stash[DEMO_RUN] = ThreadPoolExecutor(1).submit(run_demo)
-
-
-def run_demo() -> Path:
-    """A clean copy in which the README's first command has run; its output is in demo.log."""
-    folder = clean_copy(Path(tempfile.mkdtemp(prefix="demo-")) / "project")
-    result = snakemake(folder, *DEMO)
-    assert result.returncode == 0, result.stdout
-    (folder / "demo.log").write_text(result.stdout, encoding="utf-8")
-    return folder
+    """Begin with the builds that a test will ask for: they take minutes."""
+    if session.config.option.collectonly:
+        return
+    asked = {name for item in session.items for name in item.fixturenames}
+    one_by_one = ThreadPoolExecutor(1)
+    futures = {name: one_by_one.submit(BUILDS[name]) for name in BUILDS if name in asked}
+    session.config.stash[FUTURES] = futures
 
 
 @pytest.fixture(scope="session")
 def demo(pytestconfig: pytest.Config) -> Iterator[Path]:
-    """The folder of `run_demo`, which went on beside the tests before."""
-    folder = pytestconfig.stash[DEMO_RUN].result()
+    """A clean copy in which the README's first command has run; its output is in demo.log."""
+    folder = pytestconfig.stash[FUTURES]["demo"].result()
+    yield folder
+    shutil.rmtree(folder.parent)
+
+
+@pytest.fixture(scope="session")
+def real_shapes(pytestconfig: pytest.Config) -> Iterator[Path]:
+    """A clean copy with the hand-off folders of models with real checkpoints' widths."""
+    folder = pytestconfig.stash[FUTURES]["real_shapes"].result()
     yield folder
     shutil.rmtree(folder.parent)
