@@ -88,7 +88,7 @@ def _sentence(error: jsonschema.ValidationError) -> str:
             choices = ", ".join(map(str, rule))
             return f"{key} is {_show(value)}{nearest(value, rule)}; allowed: {choices}"
         case "oneOf":
-            return _sentence_of_targets(error, key)
+            return _sentence_of_auto(error, key)
         case "minimum" | "maximum":
             word = "least" if error.validator == "minimum" else "most"
             return f"{key} is {_show(value)}, and must be at {word} {rule}{_about(error.schema)}"
@@ -104,13 +104,15 @@ def _sentence(error: jsonschema.ValidationError) -> str:
     return f"{key}: {error.message}"
 
 
-def _sentence_of_targets(error: jsonschema.ValidationError, key: str) -> str:
+def _sentence_of_auto(error: jsonschema.ValidationError, key: str) -> str:
     """For `auto` or a list: the fault of the list where there is one, else what is allowed."""
     if isinstance(error.instance, list):
         return _sentence(next(e for e in error.context if e.schema_path[0] == 1))
-    choices = ["auto", *error.schema["oneOf"][1]["items"]["enum"]]
-    value = _show(error.instance) + nearest(error.instance, choices)
-    return f"{key} is {value}; allowed: auto, or a list of {', '.join(choices[1:])}"
+    items = error.schema["oneOf"][1]["items"]
+    choices = items.get("enum", [])
+    value = _show(error.instance) + nearest(error.instance, ["auto", *choices])
+    listed = ", ".join(choices) or items["description"]
+    return f"{key} is {value}; allowed: auto, or a list of {listed}"
 
 
 def _a(kind: str) -> str:

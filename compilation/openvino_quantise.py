@@ -6,7 +6,8 @@
         --out compilation/parts/whisper-small/cpu/encoder.xml
 
 Post-training quantisation by NNCF with SmoothQuant and bias correction, of all layers but those
-named by --keep-float (see openvino_layers.py for what has a name). Writes the named .xml, its
+named by --keep-float (see openvino_layers.py for what has a name) and by --keep-float-of, which
+evaluation.keep_float has written. Writes the named .xml, its
 .bin, and last a record (.json) with their checksums, the compiler's versions and the settings. For
 the decoder also decoder_cross.xml and .bin; its past keys and values become variables of the graph.
 """
@@ -25,7 +26,7 @@ from nncf.quantization.advanced_parameters import (
 from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from common.cli import UserError, run
-from common.files import listed, write_json
+from common.files import listed, read_json, write_json
 from compilation.openvino_calibration import (
     Reader,
     cross_reader,
@@ -142,6 +143,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--keep-float", nargs="*", default=[], metavar="NAME", help="layers that stay in float32"
     )
+    parser.add_argument(
+        "--keep-float-of", type=Path, metavar="JSON", help="and those chosen by a search"
+    )
     args = parser.parse_args(argv)
     alpha = args.smooth_quant_alpha
     if not (0 <= alpha <= 1 or alpha == -1):
@@ -149,7 +153,8 @@ def main(argv: list[str] | None = None) -> None:
     args.out.with_suffix(".json").unlink(missing_ok=True)  # no record of files about to change
     samples = read_samples(args.calibration, args.part)
     quantise_part = quantise_encoder if args.part == "encoder" else quantise_decoder
-    settings = Settings(alpha, list(dict.fromkeys(args.keep_float)))
+    chosen = read_json(args.keep_float_of)[args.part] if args.keep_float_of else []
+    settings = Settings(alpha, list(dict.fromkeys([*args.keep_float, *chosen])))
     graphs = quantise_part(args.graph, args.calibration, args.out, settings)
     write_record(args.part, args.graph, graphs, len(samples), settings)
 

@@ -4,6 +4,22 @@ Reads   runtime/float/{model}/, calibration/sets/{model}/
 Writes  compilation/parts/{model}/cpu/   int8 parts, and how they were made
 """
 
+SEARCHED = [
+    part for part in ("encoder", "decoder") if config["compilation"][part]["keep_float"] == "auto"
+]
+
+
+def chosen_layers(part):
+    """What a search has found for a part, if there is one."""
+    return ["compilation/parts/{model}/cpu/keep_float.json"] if part in SEARCHED else []
+
+
+def kept_float(part):
+    """Which layers stay float."""
+    if part in SEARCHED:
+        return lambda wildcards, input: ["--keep-float-of", *input.chosen]
+    return ["--keep-float", *config["compilation"][part]["keep_float"]]
+
 
 rule quantise_encoder:
     """The int8 encoder, from its float graph and its calibration set."""
@@ -11,6 +27,7 @@ rule quantise_encoder:
         graph="runtime/float/{model}/encoder.xml",
         weights="runtime/float/{model}/encoder.bin",
         calibration="calibration/sets/{model}/encoder/manifest.json",
+        chosen=chosen_layers("encoder"),
         code=[
             "compilation/openvino_quantise.py",
             "compilation/openvino_calibration.py",
@@ -32,10 +49,10 @@ rule quantise_encoder:
     threads: workflow.cores
     params:
         packages=versions("openvino", "nncf"),
-        keep_float=config["compilation"]["encoder"]["keep_float"],
+        keep_float=kept_float("encoder"),
     shell:
         "python -m compilation.openvino_quantise --part encoder --graph {input.graph:q}"
-        " --calibration {input.calibration:q} --keep-float {params.keep_float:q}"
+        " --calibration {input.calibration:q} {params.keep_float:q}"
         " --out {output.graph:q} > {log:q} 2>&1"
 
 
@@ -49,6 +66,7 @@ rule quantise_decoder:
             "runtime/float/{model}/decoder_cross.bin",
         ],
         calibration="calibration/sets/{model}/decoder/manifest.json",
+        chosen=chosen_layers("decoder"),
         code=[
             "compilation/openvino_quantise.py",
             "compilation/openvino_calibration.py",
@@ -70,8 +88,8 @@ rule quantise_decoder:
     threads: workflow.cores
     params:
         packages=versions("openvino", "nncf"),
-        keep_float=config["compilation"]["decoder"]["keep_float"],
+        keep_float=kept_float("decoder"),
     shell:
         "python -m compilation.openvino_quantise --part decoder --graph {input.graph:q}"
-        " --calibration {input.calibration:q} --keep-float {params.keep_float:q}"
+        " --calibration {input.calibration:q} {params.keep_float:q}"
         " --out {output.graph:q} > {log:q} 2>&1"

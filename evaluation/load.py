@@ -19,11 +19,18 @@ from runtime.tables import NAMES
 
 
 def with_sessions(
-    folder: Path, encoder: EncoderSession, decoder: DecoderSession
+    folder: Path, encoder: EncoderSession, decoder: DecoderSession, tables: Path | None = None
 ) -> CompiledWhisper:
-    """The Whisper of a hand-off folder with any two sessions as its parts."""
+    """The Whisper of a hand-off folder, or of a checkpoint's, with any two sessions as its parts.
+
+    Args:
+        folder: Has config.json and generation_config.json.
+        encoder: Session of the encoder.
+        decoder: Session of the decoder.
+        tables: The embedding tables, if they are not the folder's model.safetensors.
+    """
     transformers.utils.logging.set_verbosity_error()
-    tables = load_file(folder / "model.safetensors")
+    weights = load_file(tables or folder / "model.safetensors")
     # Not from the folder: its model type is the one of the NPU vendor's runtime.
     config = WhisperConfig.from_dict(read_json(folder / "config.json"))
     generation = GenerationConfig.from_pretrained(folder)
@@ -32,7 +39,7 @@ def with_sessions(
     return CompiledWhisper(
         config,
         generation,
-        *(tables[name] for name in NAMES),
+        *(weights[name] for name in NAMES),
         encoder,
         decoder,
     )

@@ -1,9 +1,10 @@
-"""Stage 4: what is measured beside the texts: coverage, the damage of layers, speed.
+"""Stage 4: what is measured beside the texts: coverage, the damage of layers and which of them must stay float, speed.
 
 Reads   compiled/{model}/{target}/, compilation/parts/{model}/cpu/, runtime/float/{model}/,
         calibration/sets/{model}/, data/audio_files/evaluation/*.jsonl, data/checkpoints/{model}.json
 Writes  evaluation/results/{model}/coverage.json            do the calibration sets cover held-out speech
         evaluation/results/{model}/{target}/                layers.json, speed.json
+        compilation/parts/{model}/cpu/keep_float.json       layers that must stay float, where config says `auto`
 """
 
 
@@ -82,6 +83,79 @@ rule rank_layers:
         " --calibration {input.calibration:q} --out {output:q} 2> {log:q}"
 
 
+rule choose_float_layers:
+    """The fewest layers that must stay float for the gate to be passed, where they are asked for."""
+    input:
+        checkpoint="data/checkpoints/{model}.json",
+        graphs="runtime/float/{model}/manifest.json",
+        calibration=[
+            "calibration/sets/{model}/encoder/manifest.json",
+            "calibration/sets/{model}/decoder/manifest.json",
+        ],
+        clips=lambda wildcards: clips("evaluation", wildcards.model),
+        code=[
+            "evaluation/keep_float.py",
+            "evaluation/bootstrap.py",
+            "evaluation/cells.py",
+            "evaluation/gate.py",
+            "evaluation/hearing.py",
+            "evaluation/layer_cut.py",
+            "evaluation/layers.py",
+            "evaluation/listen.py",
+            "evaluation/load.py",
+            "evaluation/metrics.py",
+            "evaluation/score.py",
+            "evaluation/tries.py",
+            "calibration/features.py",
+            "calibration/strata.py",
+            "common/apart.py",
+            "common/cli.py",
+            "common/files.py",
+            "common/listing.py",
+            "common/nearest.py",
+            "common/progress.py",
+            "compilation/openvino_calibration.py",
+            "compilation/openvino_layers.py",
+            "compilation/openvino_quantise.py",
+            "data/audio.py",
+            "data/cache.py",
+            "data/clips.py",
+            "data/languages.py",
+            "data/whisper.py",
+            "runtime/compiled_whisper.py",
+            "runtime/folder.py",
+            "runtime/ir.py",
+            "runtime/mapped.py",
+            "runtime/npu_sessions.py",
+            "runtime/openvino_sessions.py",
+            "runtime/sessions.py",
+            "runtime/tables.py",
+        ],
+    output:
+        "compilation/parts/{model}/cpu/keep_float.json",
+    log:
+        "logs/choose_float_layers/{model}.log",
+    threads: workflow.cores
+    params:
+        packages=versions("jiwer", "nncf", "numpy", "openvino", "torch", "transformers"),
+        searched=SEARCHED,
+        kept=json.dumps(
+            {
+                part: config["compilation"][part]["keep_float"]
+                for part in ("encoder", "decoder")
+                if part not in SEARCHED
+            }
+        ),
+        tries=config["compilation"]["keep_float_tries"],
+        gate=json.dumps(config["evaluation"]["gate"]),
+        tasks=lambda wildcards: tasks(wildcards.model),
+    shell:
+        "python -m evaluation.keep_float --search {params.searched:q} --kept {params.kept:q}"
+        " --tries {params.tries} --gate {params.gate:q} --checkpoint {input.checkpoint:q}"
+        " --graphs {input.graphs:q} --calibration {input.calibration:q} --clips {input.clips:q}"
+        " --tasks {params.tasks:q} --out {output:q} 2> {log:q}"
+
+
 rule measure_speed:
     """Time and memory of the float and the compiled model, with the machine for itself."""
     input:
@@ -98,6 +172,7 @@ rule measure_speed:
             "calibration/features.py",
             "calibration/greedy.py",
             "calibration/strata.py",
+            "common/apart.py",
             "common/cli.py",
             "common/files.py",
             "common/gpu.py",

@@ -32,6 +32,14 @@ def by_language(rows: list[Row]) -> dict[str, list[Row]]:
     return dict(sorted(found.items()))
 
 
+def by_task(rows: list[Row]) -> dict[str, list[Row]]:
+    """Rows of each task."""
+    found = defaultdict(list)
+    for row in rows:
+        found[row["task"]].append(row)
+    return found
+
+
 def states(clips: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean and least of each distance of the encoder's states."""
     result = {}
@@ -105,9 +113,7 @@ def score(heard: dict[str, Any], gate: dict[str, float] | None) -> dict[str, Any
         gate: The bounds, as `evaluation.gate` of the configuration has them, if it is to be judged.
     """
     rows, clips = [scored(row) for row in heard["rows"]], heard["clips"]
-    tasks: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        tasks[row["task"]].append(row)
+    tasks = by_task(rows)
     languages = {language: states(some) for language, some in by_language(clips).items()}
     return {
         **{key: heard[key] for key in ("model", "target", "folder", "manifest_sha256", "sizes")},

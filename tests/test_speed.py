@@ -241,7 +241,7 @@ def measured(name: str, files: Files, prepared: Path, out: Path) -> dict[str, An
     """A backend's times, from a process of its own."""
     model = [f"--{kind}={path}" for kind, path in files._asdict().items()]
     given = [f"--backend={name}", f"--prepared={prepared}", "--repeats=1"]
-    return measure.apart("evaluation.speed.run", name, *model, *given, out=out)
+    return measure.measured("evaluation.speed.run", name, *model, *given, out=out)
 
 
 def test_peak_memory_is_each_process_own(files: Files, prepared: Path, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_openvino_is_run_without_torch(tmp_path: Path, monkeypatch: pytest.Monke
     imports = f"import json, sys, evaluation.speed.run, {BACKENDS[INT8].module}\n"
     tell = "json.dump(list(sys.modules), open(sys.argv[-1], 'w'))\n"
     (tmp_path / "importing.py").write_text(imports + tell, encoding="utf-8")
-    modules = measure.apart("importing", "a test", out=tmp_path / "out.json")
+    modules = measure.measured("importing", "a test", out=tmp_path / "out.json")
     assert "openvino" in modules and not {"torch", "transformers"} & set(modules)
 
 
@@ -284,12 +284,12 @@ def test_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     tell = "import json, os, sys\njson.dump(dict(os.environ), open(sys.argv[-1], 'w'))\n"
     (tmp_path / "telling.py").write_text(tell, encoding="utf-8")
-    environment = measure.apart("telling", "a test", out=tmp_path / "out.json")
+    environment = measure.measured("telling", "a test", out=tmp_path / "out.json")
     assert "OMP_NUM_THREADS" not in environment
     assert environment[RUN].endswith(f":{os.getpid()}")
     (tmp_path / "dying.py").write_text("import os; os.kill(os.getpid(), 9)", encoding="utf-8")
     with pytest.raises(UserError, match=r"speed of a test could not be measured: .*signal 9"):
-        measure.apart("dying", "a test", out=tmp_path / "out.json")
+        measure.measured("dying", "a test", out=tmp_path / "out.json")
 
 
 BACKEND = {"name", "load_seconds", "peak_bytes", "size_bytes", *FIGURES}
@@ -306,7 +306,7 @@ def test_the_result(
 ) -> None:
     # Without torch, which takes ten seconds to import; the demo's run has it.
     monkeypatch.setattr(measure, "applicable", lambda target: {"cpu": [OPENVINO, INT8]}[target])
-    monkeypatch.setattr(measure, "THREADS", ())
+    monkeypatch.setattr("common.apart.THREADS", ())
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # other tests run beside
     out = tmp_path / "results/speed.json"
     clips = ["--clips", *map(str, clip_manifests), "--max-clips", "1"]

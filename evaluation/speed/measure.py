@@ -19,16 +19,14 @@ import argparse
 import json
 import os
 import platform
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from common.cli import RUN, UserError, run
+from common.apart import apart
+from common.cli import UserError, run
 from common.files import read_json, write_json
 from common.listing import check_listed
 from evaluation.speed import prepare
@@ -39,8 +37,6 @@ from runtime.float_sessions import has_cuda
 from runtime.npu_sessions import has_npu
 
 FEWEST_REPEATS = 5
-# Snakemake sets these for its jobs. torch alone would obey them, and take hyper-threads for cores.
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def speed(
@@ -72,14 +68,14 @@ def speed(
     with tempfile.TemporaryDirectory() as folder:
         prepared = Path(folder) / "clips.json"
         choice = ["--clips", *clip_manifests, "--max-clips", max_clips]
-        clips = apart(prepare.__name__, "features", *model, *choice, out=prepared)
+        clips = measured(prepare.__name__, "features", *model, *choice, out=prepared)
         given = ["--compiled", files.compiled, "--prepared", prepared]
         backends = []
         for name in applicable(manifest["target"]):
             out = prepared.with_name("measured.json")
             arguments = ["--backend", name, *model, *given]
-            measured = apart(rounds.__name__, name, *arguments, out=out)
-            backends.append(entry(name, files, clips, measured))
+            figures = measured(rounds.__name__, name, *arguments, out=out)
+            backends.append(entry(name, files, clips, figures))
             print(summary(backends[-1]), file=sys.stderr, flush=True)
     return {
         "model": manifest["model"],
@@ -101,29 +97,13 @@ def applicable(target: str) -> list[str]:
     return [TORCH, OPENVINO, *compiled, *([CUDA] if has_cuda() else [])]
 
 
-def apart(module: str, what: str, *arguments: object, out: Path) -> Any:
-    """What a module writes to `out`, run in a process of its own that ends with this one.
+def measured(module: str, what: str, *arguments: object, out: Path) -> Any:
+    """What a module writes to `out`, run in a process of its own.
 
     Raises:
-        UserError: It failed; what it was doing, and the last line that it said.
+        UserError: It failed.
     """
-    command = [sys.executable, "-m", module, *map(str, arguments), "--out", str(out)]
-    environment = {name: value for name, value in os.environ.items() if name not in THREADS}
-    environment[RUN] = f"{socket.gethostname()}:{os.getpid()}"
-    pipe = {"stderr": subprocess.PIPE, "text": True, "encoding": "utf-8", "errors": "replace"}
-    last = ""
-    with subprocess.Popen(command, env=environment, **pipe) as process:
-        for line in process.stderr:
-            last = line.strip() or last
-            if not line.startswith("error: "):  # which is said once, below
-                print(line, end="", file=sys.stderr, flush=True)
-    if process.returncode < 0:
-        short = "; was memory short?" if process.returncode == -signal.SIGKILL else ""
-        last = f"its process was ended by signal {-process.returncode}{short}"
-    if process.returncode:
-        raise UserError(
-            f"the speed of {what} could not be measured: {last.removeprefix('error: ')}"
-        )
+    apart(module, *arguments, "--out", out, what=f"the speed of {what} could not be measured")
     return read_json(out)
 
 

@@ -1,0 +1,199 @@
+"""Find the fewest layers that must stay in float32 for a compiled model to pass its gate.
+
+    python -m evaluation.keep_float --search encoder decoder --tries 8 --gate '{...}' \
+        --checkpoint data/checkpoints/whisper-small.json \
+        --graphs runtime/float/whisper-small/manifest.json \
+        --calibration calibration/sets/whisper-small/{encoder,decoder}/manifest.json \
+        --clips data/audio_files/evaluation/*.jsonl \
+        --out compilation/parts/whisper-small/cpu/keep_float.json
+
+For target cpu, where the configuration says `keep_float: auto`. A try compiles both parts with the
+most damaged layers left float, and hears the evaluation clips with them. At first no layer stays
+float, and the damage of each is measured (evaluation.layers); then 1, 2, 4, ... layers until the
+gate is passed, then what lies between the last two: where some are enough, more of them are taken
+to be enough too. What was heard in each try is kept beside --out until the search ends, so a
+killed one goes on, and one that found nothing can be given more tries.
+"""
+
+import argparse
+import json
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from common.cli import UserError, run
+from common.files import read_json, write_json
+from evaluation.tries import Search, Try
+
+PARTS = {"encoder": "encoder", "decoder": "decoder", "decoder_cross": "decoder"}  # of each graph
+GROWTH = 3  # bytes that a weight grows by from int8 to float32
+
+
+class Layer(NamedTuple):
+    """An int8 layer."""
+
+    part: str
+    name: str
+    bytes: int  # of its int8 weights
+
+
+class Found(NamedTuple):
+    """How a search ended."""
+
+    count: int | None  # the fewest that passed, if any did
+    at_least: int  # it is known that fewer do not pass
+
+
+def fewest(most: int, passes: Callable[[int], bool], budget: int) -> Found:
+    """The smallest count, 1 to `most`, that passes: in at most `budget` calls, as far as they go.
+
+    Few are likely to be enough, and many cost size: so counts grow from 1, doubling, before the gap
+    between the last that did not pass and the first that did is halved. 0 is known not to pass.
+    """
+    failed, passed = 0, None
+    for _ in range(budget if most else 0):
+        count = min(max(1, 2 * failed), most) if passed is None else (failed + passed) // 2
+        if passes(count):
+            passed = count
+        else:
+            failed = count
+        if failed == most or passed == failed + 1:
+            break
+    return Found(passed, failed + 1)
+
+
+def ranked(damage: dict[str, Any]) -> list[Layer]:
+    """All layers of a layers.json, most damaged first."""
+    rows = [(row, PARTS[name]) for name, rows in damage["parts"].items() for row in rows]
+    rows.sort(key=lambda pair: -math.inf if pair[0]["sqnr_db"] is None else pair[0]["sqnr_db"])
+    return [Layer(part, row["layer"], row["bytes"]) for row, part in rows]
+
+
+def growth(layers: list[Layer]) -> int:
+    """Bytes by which a model is larger with these layers kept float."""
+    return GROWTH * sum(layer.bytes for layer in layers)
+
+
+def names_of(layers: list[Layer], search: Search) -> dict[str, list[str]]:
+    """Names of the layers of each part that is searched."""
+    return {
+        part: [layer.name for layer in layers if layer.part == part] for part in search.searched
+    }
+
+
+def cost(layers: list[Layer], tried: Try, before: float) -> dict[str, Any]:
+    """A try's row in keep_float.json."""
+    return {
+        "layers": len(layers),
+        "bytes": tried.bytes,
+        "bytes_for_layers": growth(layers),
+        "real_time_factor": tried.real_time_factor,
+        "float_real_time_factor": before,
+        "passed": tried.gate["passed"],
+        "sentence": tried.gate["sentence"],
+    }
+
+
+def counted(layers: int) -> str:
+    """A number of layers in words."""
+    return "1 layer" if layers == 1 else f"{layers} layers"
+
+
+def said(row: dict[str, Any]) -> str:
+    """A try in words."""
+    more = row["bytes_for_layers"] / 1e6
+    return (
+        f"{counted(row['layers'])} float: {row['bytes'] / 1e6:.1f} MB, of which {more:.1f} MB for"
+        f" them; {row['real_time_factor']:.3f} s for a second of speech"
+        f" (float {row['float_real_time_factor']:.3f}); {row['sentence']}"
+    )
+
+
+def search_layers(search: Search, tries: int) -> dict[str, Any]:
+    """The content of keep_float.json; says every try on stdout as it ends.
+
+    Args:
+        search: What is searched.
+        tries: Compiles at most.
+
+    Raises:
+        UserError: Within so many tries, no number of layers was enough.
+    """
+    rows: list[dict[str, Any]] = []
+
+    def passes(count: int) -> bool:
+        layers = all_layers[:count]
+        tried = search.attempt(names_of(layers, search))
+        rows.append(cost(layers, tried, search.heard_float().real_time_factor))
+        print(said(rows[-1]), flush=True)
+        return tried.gate["passed"]
+
+    all_layers: list[Layer] = []
+    found = Found(0, 0)
+    if not passes(0):
+        all_layers = [layer for layer in ranked(search.damage()) if layer.part in search.searched]
+        found = fewest(len(all_layers), passes, tries - 1)
+    if found.count is None:
+        raise UserError(failure(found, len(all_layers), search.searched))
+    doubt = "" if found.count == found.at_least else f", if not fewer ({found.at_least} or more)"
+    kept = names_of(all_layers[: found.count], search)
+    sentence = f"{counted(found.count)} must stay float{doubt}"
+    return {"sentence": sentence, **kept, "tries": rows}
+
+
+def failure(found: Found, most: int, searched: list[str]) -> str:
+    """Why no layers were found, and what to do."""
+    where = " and ".join(searched)
+    if found.at_least > most:
+        return (
+            f"not even with all {most} layers of the {where} in float is the gate passed; look at"
+            " the calibration clips, search the other part too, or take keep_float: [] and see the"
+            " report"
+        )
+    return (
+        f"at least {counted(found.at_least)} of the {where} must stay float for the gate to be"
+        " passed, and the tries are used up; give a larger compilation.keep_float_tries, and the"
+        " search goes on"
+    )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Command line; see the module's docstring."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    parts = ["encoder", "decoder"]
+    add("--search", nargs="+", choices=parts, required=True, help="whose layers may stay float")
+    add("--tries", type=int, required=True, help="compiles at most")
+    add("--gate", type=json.loads, required=True, help="bounds, as JSON")
+    add("--kept", type=json.loads, default={}, help="JSON: layers of the other part that are float")
+    add("--checkpoint", type=Path, required=True, help="manifest of the checkpoint")
+    add("--graphs", type=Path, required=True, help="manifest of its float graphs")
+    add("--calibration", type=Path, nargs=2, required=True, help="manifests of both parts' sets")
+    add("--clips", type=Path, nargs="+", required=True, help="manifests of clips")
+    add("--tasks", nargs="+", default=["transcribe", "translate"], help="what the model can do")
+    add("--out", type=Path, required=True, help="keep_float.json")
+    args = parser.parse_args(argv)
+    search = Search(
+        args.checkpoint,
+        args.graphs,
+        {read_json(path)["part"]: path for path in args.calibration},
+        args.clips,
+        args.tasks,
+        args.gate,
+        args.search,
+        args.kept,
+        args.out.with_name(".keep_float"),
+    )
+    search.begin()
+    result = search_layers(search, args.tries)
+    print(f"{result['sentence']}: {args.out} names them", flush=True)
+    write_json(args.out, result)
+    shutil.rmtree(search.work)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,125 @@
+"""The tries of evaluation.keep_float: parts compiled, heard and judged, each in its process."""
+
+import importlib.metadata
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from common.apart import apart
+from common.files import read_json, sha256_of, write_json
+from compilation import openvino_quantise
+from evaluation import layers, listen
+from evaluation.cells import scored
+from evaluation.gate import judge
+from evaluation.score import by_task
+
+PACKAGES = ("nncf", "openvino", "torch", "transformers")
+KEY = "key.json"
+
+
+class Heard(NamedTuple):
+    """What evaluation.listen has written."""
+
+    rows: list[dict[str, Any]]
+    real_time_factor: float  # seconds for all tasks on a second of speech
+
+
+class Try(NamedTuple):
+    """What came of some layers that were kept float."""
+
+    gate: dict[str, Any]
+    bytes: int  # of both parts' weight files
+    real_time_factor: float
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search compiles, hears and asks for; `work` is the folder that its tries are in."""
+
+    checkpoint: Path
+    graphs: Path
+    calibration: dict[str, Path]  # of each part
+    clips: list[Path]
+    tasks: list[str]
+    gate: dict[str, float]
+    searched: list[str]  # parts whose layers may stay float
+    kept: dict[str, list[str]]  # layers that do in any case
+    work: Path
+
+    def begin(self) -> None:
+        """Keep the tries of an earlier search that was for the same; drop those of any other."""
+        listing = self.work / KEY
+        if not listing.is_file() or read_json(listing) != self._key():
+            shutil.rmtree(self.work, ignore_errors=True)
+            write_json(listing, self._key())
+
+    def _key(self) -> dict[str, Any]:
+        files = [self.checkpoint, self.graphs, *self.calibration.values(), *self.clips]
+        return {
+            "files": {str(path): sha256_of(path) for path in files},
+            "tasks": self.tasks,
+            "searched": self.searched,
+            "kept": self.kept,
+            "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        }
+
+    def heard_float(self) -> Heard:
+        """What the float graphs hear."""
+        return self._heard(self.work / "float.json", [])
+
+    def attempt(self, names: dict[str, list[str]]) -> Try:
+        """Compile with these layers float, hear, judge; what was done before is not done again."""
+        count = sum(map(len, names.values()))
+        out, sizes = self.work / f"{count}.json", self.work / f"{count}.bytes.json"
+        if not (out.is_file() and sizes.is_file()):
+            for part in self.calibration:
+                self._compile(part, [*self.kept.get(part, []), *names.get(part, [])])
+            write_json(sizes, sum(path.stat().st_size for path in self._parts().glob("*.bin")))
+        compiled = self._heard(out, ["--parts", self._parts()])
+        rows = [scored(row) for row in merged(self.heard_float().rows, compiled.rows)]
+        gate = judge(by_task(rows), self.gate)
+        return Try(gate, read_json(sizes), compiled.real_time_factor)
+
+    def damage(self) -> dict[str, Any]:
+        """layers.json of the parts as they are compiled: to be asked for after the first try."""
+        out = self.work / "layers.json"
+        if not out.is_file():
+            records = [self._parts() / f"{part}.json" for part in self.calibration]
+            given = ["--graphs", self.graphs, "--parts", *records]
+            given += ["--calibration", *self.calibration.values(), "--out", out]
+            apart(layers.__name__, *given, what="the damage of the layers could not be measured")
+        return read_json(out)
+
+    def _parts(self) -> Path:
+        return self.work / "parts"
+
+    def _compile(self, part: str, names: list[str]) -> None:
+        """Make a part, where it is not there with just these layers float."""
+        out = self._parts() / f"{part}.xml"
+        record = out.with_suffix(".json")
+        if record.is_file() and read_json(record)["settings"]["keep_float"] == names:
+            return
+        graph = self.graphs.with_name(f"{part}.xml")
+        given = ["--part", part, "--graph", graph, "--calibration", self.calibration[part]]
+        given += ["--out", out, "--keep-float", *names]
+        module = openvino_quantise.__name__
+        apart(module, *given, what=f"the {part} with {len(names)} layers float was not compiled")
+
+    def _heard(self, out: Path, given: Iterable[Any]) -> Heard:
+        if not out.is_file():
+            files = ["--checkpoint", self.checkpoint, "--graphs", self.graphs, *given]
+            clips = ["--clips", *self.clips, "--tasks", *self.tasks, "--out", out]
+            apart(listen.__name__, *files, *clips, what="the clips could not be heard")
+        heard = read_json(out)
+        return Heard(heard["rows"], heard["seconds"] / heard["audio_seconds"])
+
+
+def merged(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of float and of compiled parts, heard of the same clips in the same order, as one."""
+    told = ("texts", "tokens", "at_limit")
+    return [
+        {**one, **{key: {**one[key], **two[key]} for key in told}}
+        for one, two in zip(before, after, strict=True)
+    ]
