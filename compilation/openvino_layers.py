@@ -2,7 +2,7 @@
 
 A layer is an operation that multiplies matrices, and so one that quantising makes faster: a linear
 projection, a convolution, a product of attention. Its name is that of the operation in the float
-graph, which NNCF keeps, and begins with the path of the module in the checkpoint where it has one.
+graph (see runtime/names.py), which NNCF keeps.
 """
 
 from collections.abc import Iterable
@@ -11,8 +11,7 @@ import openvino as ov
 
 from common.cli import UserError
 from common.nearest import nearest
-
-KINDS = ("Convolution", "MatMul", "ScaledDotProductAttention")
+from runtime.names import KINDS
 
 
 def layers_of(graph: ov.Model) -> dict[str, ov.Node]:

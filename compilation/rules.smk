@@ -37,6 +37,7 @@ rule quantise_encoder:
             "common/nearest.py",
             "runtime/ir.py",
             "runtime/mapped.py",
+            "runtime/names.py",
         ],
     output:
         graph="compilation/parts/{model}/cpu/encoder.xml",
@@ -76,6 +77,7 @@ rule quantise_decoder:
             "common/nearest.py",
             "runtime/ir.py",
             "runtime/mapped.py",
+            "runtime/names.py",
         ],
     output:
         graph="compilation/parts/{model}/cpu/decoder.xml",

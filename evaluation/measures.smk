@@ -70,6 +70,7 @@ rule rank_layers:
             "compilation/openvino_layers.py",
             "runtime/ir.py",
             "runtime/mapped.py",
+            "runtime/names.py",
         ],
     output:
         "evaluation/results/{model}/cpu/layers.json",
@@ -126,6 +127,7 @@ rule choose_float_layers:
             "runtime/folder.py",
             "runtime/ir.py",
             "runtime/mapped.py",
+            "runtime/names.py",
             "runtime/npu_sessions.py",
             "runtime/openvino_sessions.py",
             "runtime/sessions.py",

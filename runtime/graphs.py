@@ -29,6 +29,7 @@ from common.cli import run
 from common.files import listed, replacing, write_json
 from data.whisper import facts_of, load_model
 from runtime.ir import save_model
+from runtime.names import name_layers
 from runtime.parts import DecoderCross, DecoderStep, Encoder
 from runtime.tables import NAMES, TABLES
 
@@ -37,7 +38,10 @@ EXAMPLE_BATCH, EXAMPLE_LENGTH = 1, 2  # of the free axes while tracing
 
 
 def convert(module: nn.Module, inputs: Shapes, outputs: list[str]) -> ov.Model:
-    """Trace a module into a graph whose inputs and outputs are named as given, in that order."""
+    """Trace a module into a graph whose inputs and outputs are named as given, in that order.
+
+    Its layers are named after their modules (see runtime/names.py).
+    """
     example = tuple(
         torch.zeros([EXAMPLE_BATCH, *(EXAMPLE_LENGTH if size < 0 else size for size in shape[1:])])
         for shape in inputs.values()
@@ -48,6 +52,7 @@ def convert(module: nn.Module, inputs: Shapes, outputs: list[str]) -> ov.Model:
         port.get_tensor().set_names({name})
     for port, name in zip(graph.outputs, outputs, strict=True):
         port.get_tensor().set_names({name})
+    name_layers(graph)
     return graph
 
 

@@ -13,6 +13,7 @@ rule export_graphs:
             "runtime/graphs.py",
             "runtime/ir.py",
             "runtime/mapped.py",
+            "runtime/names.py",
             "runtime/parts.py",
             "runtime/tables.py",
             "common/cli.py",

@@ -284,7 +284,7 @@ def sample_layers() -> dict[str, Any]:
     for part, count in (("encoder", 12), ("decoder", 12), ("decoder_cross", 2)):
         ranked = [
             {
-                "layer": f"__module.layers.{index}.{kind}/aten::linear/MatMul",
+                "layer": f"layers.{index}.{kind}",
                 "sqnr_db": 14 + 30 * rng.random(),
                 "bytes": 2_359_296,
             }

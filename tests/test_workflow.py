@@ -7,6 +7,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 import yaml
@@ -85,6 +86,14 @@ def test_a_second_call_has_nothing_to_do(demo: Path) -> None:
     result = snakemake(demo, *DEMO)
     assert result.returncode == 0 and "Nothing to be done" in result.stdout
     print(f"second call: {time.monotonic() - begin:.1f} s")
+
+
+def test_the_page_is_in_snakemakes_own_report(demo: Path, tmp_path: Path) -> None:
+    result = snakemake(demo, "--report", str(tmp_path / "report.zip"), *DEMO)
+    assert result.returncode == 0, result.stdout
+    with ZipFile(tmp_path / "report.zip") as file:
+        pages = [file.read(name) for name in file.namelist() if name.endswith("/report.html")]
+    assert (demo / "evaluation/results/whisper-micro/cpu/report.html").read_bytes() in pages
 
 
 def test_calibration_and_evaluation_share_no_sentence(demo: Path) -> None:
