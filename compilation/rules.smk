@@ -9,9 +9,9 @@ SEARCHED = [
 ]
 
 
-def chosen_layers(part):
-    """What a search has found for a part, if there is one."""
-    return ["compilation/parts/{model}/cpu/keep_float.json"] if part in SEARCHED else []
+def chosen_layers(*parts):
+    """What a search has found for any of these parts."""
+    return ["compilation/parts/{model}/cpu/keep_float.json"] if set(parts) & set(SEARCHED) else []
 
 
 def kept_float(part):

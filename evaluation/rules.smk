@@ -127,6 +127,7 @@ rule write_report:
         quality=f"{RESULTS}/quality.json",
         coverage="evaluation/results/{model}/coverage.json",
         layers=f"{RESULTS}/layers.json",
+        chosen=chosen_layers(*SEARCHED),
         speed=f"{RESULTS}/speed.json",
         manifest="compiled/{model}/{target}/manifest.json",
         templates=[
@@ -163,9 +164,10 @@ rule write_report:
         "logs/write_report/{model}_{target}.log",
     params:
         packages=versions("jinja2", "soundfile"),
+        chosen=lambda wildcards, input: [f"--keep-float={path}" for path in input.chosen],
     shell:
         "python -m evaluation.report.write --quality {input.quality:q} --coverage {input.coverage:q}"
-        " --layers {input.layers:q} --speed {input.speed:q} --manifest {input.manifest:q}"
+        " --layers {input.layers:q} {params.chosen:q} --speed {input.speed:q} --manifest {input.manifest:q}"
         " --out {output:q} 2> {log:q}"
 
 

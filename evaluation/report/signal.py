@@ -99,6 +99,26 @@ def layers(found: dict[str, Any]) -> list[dict[str, Any]]:
     return [part for part in parts if part["rows"]]
 
 
+def keep_float(found: dict[str, Any]) -> dict[str, Any]:
+    """How the layers that stay float were found: what each try cost, and which they are."""
+    rows = [
+        {
+            "layers": own["layers"],
+            "size": size(own["bytes"]),
+            "time": significant(own["real_time_factor"], 2),
+            "sentence": own["sentence"],
+        }
+        for own in found["tries"]
+    ]
+    kept = [name for part in ("encoder", "decoder") for name in found.get(part, [])]
+    return {
+        "sentence": found["sentence"],
+        "rows": rows,
+        "float_time": significant(found["tries"][0]["float_real_time_factor"], 2),
+        "kept": [breakable(name) for name in kept],
+    }
+
+
 def breakable(name: str) -> Markup:
     """The name of a layer, that may be broken after its dots and slashes."""
     return Markup(re.sub(r"([./])", r"\1<wbr>", str(escape(name))))

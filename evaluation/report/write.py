@@ -33,7 +33,7 @@ from evaluation.report.format import size
 from evaluation.report.provenance import provenance
 
 LIMIT = 5_000_000  # bytes of a page: clips are dropped from the end until it fits
-OPTIONAL = ("coverage", "layers", "speed", "manifest")
+OPTIONAL = ("coverage", "layers", "keep_float", "speed", "manifest")
 CONTENTS = {
     "checks": "Checks",
     "languages": "Languages",
@@ -90,12 +90,13 @@ def sections(quality: dict[str, Any], files: Files) -> dict[str, Any]:
         name: make(files[name])
         for name, make in (
             ("layers", signal_sections.layers),
+            ("keep_float", signal_sections.keep_float),
             ("coverage", signal_sections.coverage),
             ("speed", speed_sections.speed),
         )
         if name in files
     }
-    shown = dict.fromkeys(("layers", "coverage", "speed")) | optional
+    shown = dict.fromkeys(("layers", "keep_float", "coverage", "speed")) | optional
     contents = [pair for pair in CONTENTS.items() if shown.get(pair[0], True)]
     return {
         "title": f"{quality['model']} for {quality['target']}: evaluation",
@@ -141,7 +142,7 @@ def main(argv: list[str] | None = None) -> None:
     add = parser.add_argument
     add("--quality", type=Path, nargs="+", required=True, help="quality.json; several to compare")
     for name in OPTIONAL:
-        add(f"--{name}", type=Path, help=f"{name}.json, of one quality.json")
+        add(f"--{name.replace('_', '-')}", type=Path, help=f"{name}.json, of one quality.json")
     add("--out", type=Path, required=True, help="the page")
     args = parser.parse_args(argv)
     given = {name: getattr(args, name) for name in OPTIONAL if getattr(args, name)}
