@@ -1,6 +1,8 @@
 """NPU targets beside the demo's own, through Snakemake, with a double of the vendor's compiler."""
 
+import os
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -74,8 +76,48 @@ def test_one_parts_failure_lets_the_other_go_on(project: tuple[Path, str]) -> No
     change = {"compilation": {"targets": TARGETS[:1], "encoder": mode, "decoder": mode}}
     (folder / "change.yaml").write_text(yaml.safe_dump(change), encoding="utf-8")
     result = snakemake(folder, "compiled", *GIVEN, "change.yaml")
+    script.write_text(before)
     assert result.returncode != 0 and "mxq_compile failed with exit status 1" in result.stdout
     parts = folder / "compilation/parts/whisper-micro/aries-rb"
     assert "its last words:" in result.stdout.split("Exiting because a job")[-1]
     assert not (parts / "encoder.mxq").exists() and (parts / "decoder.mxq").is_file()
     assert "buffer_mode" in read_json(parts / "decoder.mxq.json")["arguments"]
+
+
+APPTAINER = """#!/bin/sh
+# In place of apptainer: an image is an empty file, and its commands run right here.
+folder=$(dirname "$0")
+case "$*" in
+    --version) echo "apptainer version 1.4.0"; exit ;;
+    pull*) echo "$@" >> "$folder/calls"; touch "$3"; exit ;;
+esac
+echo "$@" >> "$folder/calls"
+while [ "${1%.simg}" = "$1" ]; do shift; done
+shift
+exec "$@"
+"""
+
+
+def test_the_vendors_image_runs_both_steps(project: tuple[Path, str]) -> None:
+    folder, _ = project
+    (folder / "bin").mkdir()
+    (folder / "bin/apptainer").write_text(APPTAINER, encoding="utf-8")
+    (folder / "bin/apptainer").chmod(0o755)
+    change = {"compilation": {"qbcompiler": {"container": "docker://vendor/image:1.3"}}}
+    (folder / "image.yaml").write_text(yaml.safe_dump(change), encoding="utf-8")
+    path = os.pathsep.join([str(folder / "bin"), str(Path(sys.executable).parent)])
+    record = "compilation/parts/whisper-micro/aries-rb/encoder.mxq.json"
+    given = (*GIVEN, "image.yaml")
+    refused = snakemake(folder, record, *given)
+    assert refused.returncode != 0 and "add that to the command" in refused.stdout
+    result = snakemake(
+        folder, record, "--sdm", "apptainer", *given, PATH=f"{path}{os.pathsep}{os.environ['PATH']}"
+    )
+    assert result.returncode == 0, result.stdout
+    pulled, parsed, quantised = (folder / "bin/calls").read_text(encoding="utf-8").splitlines()
+    assert pulled.startswith("pull --name") and pulled.endswith("docker://vendor/image:1.3")
+    for line, step in ((parsed, "parse"), (quantised, "quantise")):
+        assert f"exec --home {folder}" in line
+        words = line.split(f"-m compilation.qb_compile {step} ")[1].split(" 2> ")[0].split()
+        assert not [word for word in words if word.startswith("/")]  # all within the folder
+    assert read_json(folder / record)["samples"] == 68
