@@ -159,7 +159,7 @@ rule archive:
 
 
 rule evaluation:
-    """The quality of the hand-off folders; an NPU's needs the NPU."""
+    """The quality of the hand-off folders for the CPU; for others, see evaluation/run.py."""
     input:
         expand("evaluation/results/{model}/coverage.json", model=config["build"]),
         expand(

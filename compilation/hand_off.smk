@@ -94,6 +94,9 @@ rule assemble_hand_off:
     log:
         "logs/assemble_hand_off/{model}_{target}.log",
     params:
+        packages=versions("jinja2", "nncf", "numpy", "openvino", "torch", "transformers")
+        + installed("mobilint-qb-runtime")
+        + installed("transformers-mblt"),
         flags=lambda wildcards: license_flags(wildcards.model),
     shell:
         "python -m compilation.hand_off.assemble --model {wildcards.model:q}"

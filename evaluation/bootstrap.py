@@ -4,11 +4,13 @@ After Bisani and Ney, "Bootstrap estimates for confidence intervals in ASR perfo
 (ICASSP 2004): clips are drawn with replacement, and both models are scored on the same draw.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 DRAWS = 2000
+NORMAL = 1.959964  # 97.5 % of the standard normal distribution lie below
 Figure = Callable[..., np.ndarray | float]
 
 
@@ -25,6 +27,18 @@ def interval(figure: Figure, *columns: np.ndarray, seed: int = 0) -> tuple[float
     values = figure(*(draws @ np.asarray(column, np.float64) for column in columns))
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
+
+
+def share(count: int, clips: int) -> tuple[float, float]:
+    """95 % interval of a share of clips, which has a width where all clips agree.
+
+    The score interval of Wilson, "Probable inference, the law of succession, and statistical
+    inference" (JASA 22, 1927).
+    """
+    squared = NORMAL**2
+    middle = (count + squared / 2) / (clips + squared)
+    half = NORMAL * math.sqrt(count * (clips - count) / clips + squared / 4) / (clips + squared)
+    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def rate(errors: np.ndarray, units: np.ndarray) -> np.ndarray:

@@ -11,6 +11,11 @@ from evaluation.gate import COMPILED, FLOAT
 from evaluation.metrics import Errors, count_errors, in_wrong_script, repeats_itself
 
 KINDS = {"float": FLOAT, "compiled": COMPILED}
+PAIRINGS = tuple(f"{encoder}+{decoder}" for encoder in KINDS for decoder in KINDS)
+NOT_COMPARED = {
+    "change": {"difference": None, "interval": None},
+    "no_worse": {"share": None, "clips": None},
+}
 FAILURES = ("empty", "looping", "at_limit", "wrong_script")
 Row = dict[str, Any]  # a row of transcripts.json, and `errors` of each pairing
 
@@ -44,23 +49,27 @@ def units(rows: list[Row]) -> np.ndarray:
 
 
 def cell(rows: list[Row]) -> dict[str, Any]:
-    """All figures of one task over some clips; none of float where it was not heard."""
+    """All figures of one task over some clips; None stands for those of pairings not heard."""
     size = units(rows)
-    pairings = {}
-    for pairing in rows[0]["texts"]:
-        total = sum((row["errors"][pairing] for row in rows), start=Errors(0, 0, 0, 0))
-        low_high = bootstrap.interval(bootstrap.rate, edits(rows, pairing), size)
-        pairings[pairing] = total.as_dict() | {"interval": low_high}
+    pairings: dict[str, dict[str, Any]] = {}
+    for pairing in PAIRINGS:
+        pairings[pairing] = dict.fromkeys([*Errors(0, 0, 0, 1).as_dict(), "interval"])
+        if pairing in rows[0]["texts"]:
+            total = sum((row["errors"][pairing] for row in rows), start=Errors(0, 0, 0, 0))
+            low_high = bootstrap.interval(bootstrap.rate, edits(rows, pairing), size)
+            pairings[pairing] = total.as_dict() | {"interval": low_high}
     found = {row["unit"] for row in rows}
     kinds = heard_kinds(rows)
     return {
         "unit": found.pop() if len(found) == 1 else "mixed",
         "clips": len(rows),
         "pairings": pairings,
-        **(compared(rows) if "float" in kinds else {"change": None, "no_worse": None}),
+        **(compared(rows) if "float" in kinds else NOT_COMPARED),
         "rates": {
-            kind: {name: share(rows, pairing, name) for name in FAILURES}
-            for kind, pairing in kinds.items()
+            kind: {
+                name: share(rows, KINDS[kind], name) if kind in kinds else None for name in FAILURES
+            }
+            for kind in KINDS
         },
         "chrf": chrf(rows) if rows[0]["task"] == "translate" else None,
     }
@@ -89,10 +98,11 @@ def share(rows: list[Row], pairing: str, failure: str) -> float:
     return float(np.mean([row["failures"][pairing][failure] for row in rows]))
 
 
-def chrf(rows: list[Row]) -> dict[str, float]:
+def chrf(rows: list[Row]) -> dict[str, float | None]:
     """Corpus chrF (0 to 100) of float and compiled translations, by sacrebleu's defaults."""
     references = [[row["reference"] for row in rows]]
-    return {
+    found = {
         kind: sacrebleu.corpus_chrf([row["texts"][pairing] for row in rows], references).score
         for kind, pairing in heard_kinds(rows).items()
     }
+    return dict.fromkeys(KINDS) | found

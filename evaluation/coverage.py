@@ -1,4 +1,4 @@
-"""Does the calibration set cover what the parts will see? Looked at before any compile.
+"""Does the calibration set cover what the parts will see? Needs no compiler.
 
 Values beyond a quantiser's range are cut off. So each input of the parts, computed for held-out
 clips by the float model, is compared with the range of its values in the calibration set.
@@ -138,7 +138,7 @@ def warning(coverage: dict[str, Any]) -> str:
         return ""
     share, excess, name, language = max(far)
     return (
-        f"warning: {100 * share:.1f} % of the {name} of held-out {language} clips lie outside the"
+        f"{100 * share:.1f} % of the {name} of held-out {language} clips lie outside the"
         f" calibration set's range, by up to {100 * excess:.0f} % of it; take more clips"
         " (data.samples_per_language) or languages"
     )
@@ -157,12 +157,15 @@ def main(argv: list[str] | None = None) -> None:
     add("--out", type=Path, required=True, help="coverage.json")
     args = parser.parse_args(argv)
     coverage = cover(args.checkpoint, args.graphs, args.calibration, args.clips)
-    write_json(args.out, coverage)
+    said = warning(coverage)
+    write_json(args.out, {**coverage, "warning": said})
     shares = {name: of["all"]["outside"] for name, of in coverage["inputs"].items()}
     listed = ", ".join(f"{name} {100 * share:.3f} %" for name, share in shares.items())
     print(f"held-out values outside the calibration set's range: {listed}", file=sys.stderr)
-    if said := warning(coverage):
-        print(said, file=sys.stderr)
+    if said:
+        print(
+            f"warning: {said}", flush=True
+        )  # where the run is watched; what else is said goes to its log
 
 
 if __name__ == "__main__":

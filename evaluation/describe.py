@@ -17,6 +17,11 @@ from evaluation.gate import COMPILED, FLOAT
 
 NAME, RESULTS = "evaluation.json", "evaluation/results"
 REWRITTEN = (NAME, "README.md")
+UNITS = {
+    "words": "word error rate",
+    "characters": "character error rate",
+    "mixed": "error rate of words, of characters where they are not spaced",
+}
 NAMES = {"transcribe": "speech in its language", "translate": "translated to English"}
 
 
@@ -26,7 +31,7 @@ def described(quality: dict[str, Any], speed: dict[str, Any] | None) -> dict[str
     metrics = [
         {
             "type": "cer" if cells["all"]["unit"] == "characters" else "wer",
-            "name": f"error rate, {NAMES[task]}",
+            "name": f"{UNITS[cells['all']['unit']]}, {NAMES[task]}",
             "value": percent(cells["all"]["pairings"][COMPILED]["rate"]),
         }
         for task, cells in tasks.items()
@@ -66,9 +71,9 @@ def describe(folder: Path, quality: dict[str, Any], speed: dict[str, Any] | None
     sums.write(folder)
 
 
-def percent(rate: float) -> float:
+def percent(rate: float | None) -> float | None:
     """A rate in percent, as it is shown."""
-    return round(100 * rate, 1)
+    return None if rate is None else round(100 * rate, 1)
 
 
 def quality_table(quality: dict[str, Any]) -> str:
@@ -87,7 +92,8 @@ def quality_table(quality: dict[str, Any]) -> str:
 
 
 def _change(cell: dict[str, Any]) -> str:
-    before, after = (percent(cell["pairings"][pairing]["rate"]) for pairing in (FLOAT, COMPILED))
+    rates = [percent(cell["pairings"][pairing]["rate"]) for pairing in (FLOAT, COMPILED)]
+    before, after = ("–" if rate is None else rate for rate in rates)
     return f"{before} → {after} %{' c' if cell['unit'] == 'characters' else ''}"
 
 

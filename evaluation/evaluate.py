@@ -27,7 +27,7 @@ from common.listing import check_listed
 from common.progress import Progress
 from data.clips import Clip, interleave, read_audio, understood
 from evaluation.gate import FLOAT
-from evaluation.hearing import Heard, detect, hear, logits_of, references, row_of
+from evaluation.hearing import Heard, check_heard, detect, hear, logits_of, references, row_of
 from evaluation.load import with_sessions
 from evaluation.signal import distance, logit_distances
 from runtime.folder import sessions_of
@@ -47,6 +47,7 @@ class Listener:
 
     def __init__(self, graphs: Path, folder: Path) -> None:
         check_listed(graphs)
+        check_listed(folder / "manifest.json")
         encoder, decoder = sessions_of(folder)
         self._encoders = {"float": float_encoder(graphs.parent), "compiled": encoder}
         decoders = {"float": float_decoder(graphs.parent, 1), "compiled": decoder}
@@ -110,8 +111,7 @@ def evaluate(
         own, heard = listener.clip(clip, tasks)
         facts.append(own)
         rows.extend(heard)
-    if not rows:
-        raise UserError("no evaluation clip has a human text; give the index a column `text`")
+    check_heard(rows)
     manifest = read_json(compiled)
     return {
         "model": manifest["model"],

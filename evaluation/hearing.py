@@ -9,6 +9,7 @@ from transformers import WhisperForConditionalGeneration, WhisperProcessor
 from transformers.modeling_outputs import BaseModelOutput
 
 from calibration.strata import prompt_tokens, task_of, tasks_of
+from common.cli import UserError
 from data.clips import Clip, is_multilingual
 from evaluation.metrics import normalise
 
@@ -69,10 +70,17 @@ def detect(whisper: WhisperForConditionalGeneration, states: np.ndarray) -> str 
 def logits_of(
     whisper: WhisperForConditionalGeneration, states: np.ndarray, prompt: list[int], said: list[int]
 ) -> np.ndarray:
-    """Logits [len(said) + 1, vocabulary] of every token after a prompt, with `said` fed."""
+    """Logits [len(said) + 1, vocabulary] of every token after a prompt, with `said` fed.
+
+    Token by token, as at run time: some parts for NPUs give the logits of the last token only.
+    """
     fed = torch.tensor([[*prompt, *said]])
-    logits = whisper(decoder_input_ids=fed, encoder_outputs=outputs_of(states)).logits
-    return logits[0, len(prompt) - 1 :].numpy().copy()
+    rows = []
+    for end in range(len(prompt), fed.shape[1] + 1):
+        given = fed[:, :end]
+        logits = whisper(decoder_input_ids=given, encoder_outputs=outputs_of(states)).logits
+        rows.append(logits[0, -1].numpy().copy())
+    return np.stack(rows)
 
 
 def row_of(
@@ -89,6 +97,16 @@ def row_of(
         "tokens": {pairing: len(one.tokens) for pairing, one in heard.items()},
         "at_limit": {pairing: one.at_limit for pairing, one in heard.items()},
     }
+
+
+def check_heard(rows: list[dict[str, Any]]) -> None:
+    """Refuse to evaluate nothing.
+
+    Raises:
+        UserError: No clip could be scored.
+    """
+    if not rows:
+        raise UserError("no evaluation clip has a human text; give the index a column `text`")
 
 
 def references(clip: Clip, generation: SimpleNamespace, tasks: list[str]) -> dict[str, str]:

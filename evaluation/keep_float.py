@@ -4,21 +4,21 @@
         --checkpoint data/checkpoints/whisper-small.json \
         --graphs runtime/float/whisper-small/manifest.json \
         --calibration calibration/sets/whisper-small/{encoder,decoder}/manifest.json \
-        --clips data/audio_files/evaluation/*.jsonl \
+        --clips data/audio_files/calibration/*.jsonl \
         --out compilation/parts/whisper-small/cpu/keep_float.json
 
 For target cpu, where the configuration says `keep_float: auto`. A try compiles both parts with the
-most damaged layers left float, and hears the evaluation clips with them. At first no layer stays
-float, and the damage of each is measured (evaluation.layers); then 1, 2, 4, ... layers until the
-gate is passed, then what lies between the last two: where some are enough, more of them are taken
-to be enough too. What was heard in each try is kept beside --out until the search ends, so a
-killed one goes on, and one that found nothing can be given more tries.
+most damaged layers left float, and hears the calibration clips with them: on the evaluation clips,
+which are to prove the model, it would be chosen by what proves it. At first no layer stays float,
+and the damage of each is measured (evaluation.layers); then 1, 2, 4, ... layers until the gate is
+passed, then what lies between the last two: where some are enough, more of them are taken to be
+enough too. What was heard in each try is kept beside --out, so a killed search goes on, one that
+found nothing can be given more tries, and other bounds cost no compile that was done before.
 """
 
 import argparse
 import json
 import math
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -192,7 +192,7 @@ def main(argv: list[str] | None = None) -> None:
     result = search_layers(search, args.tries)
     print(f"{result['sentence']}: {args.out} names them", flush=True)
     write_json(args.out, result)
-    shutil.rmtree(search.work)
+    search.end()
 
 
 if __name__ == "__main__":

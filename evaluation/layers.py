@@ -84,8 +84,9 @@ def powers(
 
 
 def squares(values: np.ndarray) -> float:
-    """The sum of the squares."""
-    return float(np.vdot(values, values))
+    """The sum of the squares, in float64."""
+    flat = values.ravel()
+    return float(np.einsum("i,i->", flat, flat, dtype=np.float64))
 
 
 def decibels(signal: float, noise: float) -> float | None:

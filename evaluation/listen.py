@@ -1,4 +1,4 @@
-"""What one pair of parts hears of held-out clips, and how long it takes; target cpu.
+"""What one pair of parts hears of clips, and how long it takes; target cpu.
 
 A try of evaluation.keep_float, which needs no more. (evaluation.evaluate hears with every pairing.)
 """
@@ -11,12 +11,13 @@ from typing import Any
 from calibration.features import encoder_input
 from common.cli import run
 from common.files import write_json
+from common.listing import check_listed
 from common.progress import Progress
 from data.cache import local_folder
 from data.clips import interleave, read_audio, understood
 from data.whisper import load_processor
 from evaluation.gate import COMPILED, FLOAT
-from evaluation.hearing import hear, references, row_of
+from evaluation.hearing import check_heard, hear, references, row_of
 from evaluation.load import with_sessions
 from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder, float_decoder, float_encoder
 from runtime.tables import TABLES
@@ -31,7 +32,7 @@ def listen(
         checkpoint: Its manifest.
         graphs: Manifest of its float graphs.
         parts: Folder of both int8 parts; None: the float graphs are heard.
-        clip_manifests: Manifests of the evaluation clips, one a language.
+        clip_manifests: Manifests of clips, one a language.
         tasks: Tasks that the checkpoint was trained for.
     """
     if parts is None:
@@ -43,6 +44,7 @@ def listen(
     else:
         pairing, encoder = COMPILED, OpenVinoEncoder(parts / "encoder.xml")
         decoder = OpenVinoDecoder(parts / "decoder.xml", parts / "decoder_cross.xml")
+    check_listed(graphs)
     tables = graphs.with_name(TABLES)
     whisper = with_sessions(local_folder(checkpoint), encoder, decoder, tables)
     processor = load_processor(checkpoint)
@@ -57,6 +59,7 @@ def listen(
             rows.append(row_of(str(clip["path"]), clip, task, reference, {pairing: heard}))
         taken += time.perf_counter() - begin
         length += clip["seconds"]
+    check_heard(rows)
     return {"seconds": taken, "audio_seconds": length, "rows": rows}
 
 

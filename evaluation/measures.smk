@@ -85,7 +85,7 @@ rule rank_layers:
 
 
 rule choose_float_layers:
-    """The fewest layers that must stay float for the gate to be passed, where they are asked for."""
+    """The fewest layers that must stay float for the gate to be passed, on calibration clips."""
     input:
         checkpoint="data/checkpoints/{model}.json",
         graphs="runtime/float/{model}/manifest.json",
@@ -93,7 +93,7 @@ rule choose_float_layers:
             "calibration/sets/{model}/encoder/manifest.json",
             "calibration/sets/{model}/decoder/manifest.json",
         ],
-        clips=lambda wildcards: clips("evaluation", wildcards.model),
+        clips=lambda wildcards: clips("calibration", wildcards.model),
         code=[
             "evaluation/keep_float.py",
             "evaluation/bootstrap.py",
@@ -108,6 +108,7 @@ rule choose_float_layers:
             "evaluation/score.py",
             "evaluation/tries.py",
             "calibration/features.py",
+            "calibration/store.py",
             "calibration/strata.py",
             "common/apart.py",
             "common/cli.py",

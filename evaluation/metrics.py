@@ -14,7 +14,9 @@ LOOP_RATIO = 2.4
 
 
 def normalise(text: str, language: str) -> str:
-    """A text as it is compared: NFKC, case folded, no punctuation or symbols, single spaces.
+    """A text as it is compared: NFKC, case folded, single spaces, no punctuation or symbols.
+
+    Nor characters that are not seen (category Cf: zero-width spaces and joiners, soft hyphens).
 
     Combining marks stay: Whisper's own basic normaliser turns them into spaces, which cuts Tamil,
     Thai, Hindi and Arabic words to pieces.
@@ -26,7 +28,8 @@ def normalise(text: str, language: str) -> str:
     folded = unicodedata.normalize("NFKC", text).casefold()
     if language in ("ar", "ur", "fa"):
         folded = "".join(char for char in folded if char not in ARABIC_OPTIONAL)
-    kept = (" " if unicodedata.category(char)[0] in "PS" else char for char in folded)
+    kinds = ((unicodedata.category(char), char) for char in folded)
+    kept = (" " if kind[0] in "PS" else char for kind, char in kinds if kind != "Cf")
     words = "".join(kept).split()
     return "".join(words) if language in UNSPACED else " ".join(words)
 

@@ -24,11 +24,12 @@ from transformers import WhisperProcessor
 from calibration.features import encoder_input
 from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_json
+from common.listing import check_listed
 from common.progress import Progress
 from data.clips import interleave, read_audio, understood
 from evaluation.evaluate import sizes_of
 from evaluation.gate import COMPILED, FLOAT
-from evaluation.hearing import detect, hear, references, row_of
+from evaluation.hearing import check_heard, detect, hear, references, row_of
 from evaluation.load import with_sessions
 from evaluation.score import score
 from runtime.folder import sessions_of
@@ -51,18 +52,33 @@ def device_of(folder: Path) -> str:
     return DEVICES[suffix]
 
 
-def evaluate_folder(folder: Path, clips: Path, tasks: list[str]) -> dict[str, Any]:
+def clips_for(manifest: dict[str, Any], folder: Path) -> list[Path]:
+    """Manifests of the clips in the languages that a hand-off folder was calibrated with.
+
+    Raises:
+        UserError: there are none.
+    """
+    samples = manifest["calibration"]["encoder"]["samples"]
+    languages = sorted({sample["language"] for sample in samples})
+    found = [path for path in sorted(folder.glob("*.jsonl")) if path.stem in languages]
+    if not found:
+        raise UserError(
+            f"{folder} has no manifest of clips (*.jsonl) in {', '.join(languages)}; give a folder"
+            " such as data/audio_files/evaluation"
+        )
+    return found
+
+
+def evaluate_folder(folder: Path, clips: Path) -> dict[str, Any]:
     """transcripts.json of a folder: what its parts hear of the clips.
 
     Raises:
         UserError: there are no clips, or none with a text.
     """
-    manifests = sorted(clips.glob("*.jsonl"))
-    if not manifests:
-        raise UserError(
-            f"{clips} has no manifest of clips (*.jsonl); give a folder such as"
-            " data/audio_files/evaluation"
-        )
+    manifest = read_json(folder / "manifest.json")
+    check_listed(folder / "manifest.json")
+    manifests = clips_for(manifest, clips)
+    tasks = manifest["calibration"]["decoder"]["settings"]["tasks"]
     encoder, decoder = sessions_of(folder)
     whisper = with_sessions(folder, encoder, decoder)
     processor = WhisperProcessor.from_pretrained(str(folder))
@@ -76,9 +92,7 @@ def evaluate_folder(folder: Path, clips: Path, tasks: list[str]) -> dict[str, An
         for task, reference in references(clip, generation, tasks).items():
             one = hear(whisper, processor, states, clip["whisper_language"], task)
             rows.append(row_of(own["clip"], clip, task, reference, {COMPILED: one}))
-    if not rows:
-        raise UserError(f"no clip in {clips} has a human text; give the index a column `text`")
-    manifest = read_json(folder / "manifest.json")
+    check_heard(rows)
     return {
         "model": manifest["model"],
         "target": manifest["target"],
@@ -103,7 +117,10 @@ def with_float(heard: dict[str, Any], pipeline: dict[str, Any]) -> dict[str, Any
     for row in heard["rows"]:
         other = known.get(_key(row))
         if other is None:
-            raise UserError(f"--float has no text of {row['clip']} ({row['task']}); take its clips")
+            raise UserError(
+                f"--float has no text of {row['clip']} ({row['task']}); give --clips the folder"
+                " that it was heard of"
+            )
         both = {name: {FLOAT: other[name][FLOAT], **row[name]} for name in COLUMNS}
         rows.append({**row, **both})
     return {**heard, "rows": rows}
@@ -122,7 +139,6 @@ def main(argv: list[str] | None = None) -> None:
     add("folder", type=Path, help="hand-off folder")
     add("--clips", type=Path, required=True, help="folder of recordings and their manifests")
     add("--device", choices=["cpu", "npu"], help="that the folder must be for")
-    add("--tasks", nargs="+", default=["transcribe", "translate"], help="what the model can do")
     add("--float", type=Path, dest="pipeline", help="transcripts.json of the pipeline")
     add("--gate", type=json.loads, help="bounds, as evaluation.gate of config.yaml, as JSON")
     add("--out", type=Path, required=True, help="folder for transcripts.json and quality.json")
@@ -130,7 +146,9 @@ def main(argv: list[str] | None = None) -> None:
     device = device_of(args.folder)
     if args.device not in (None, device):
         raise UserError(f"{args.folder} is compiled for the {device}, not for the {args.device}")
-    heard = evaluate_folder(args.folder, args.clips, args.tasks)
+    if args.gate and not args.pipeline:
+        raise UserError("--gate compares with the float model; give --float too")
+    heard = evaluate_folder(args.folder, args.clips)
     if args.pipeline:
         heard = with_float(heard, read_json(args.pipeline))
     quality = score(heard, args.gate)

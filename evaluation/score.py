@@ -17,7 +17,7 @@ import numpy as np
 
 from common.cli import run
 from common.files import read_json, write_json
-from evaluation.cells import Row, cell, heard_kinds, scored
+from evaluation.cells import KINDS, Row, cell, heard_kinds, scored
 from evaluation.gate import COMPILED, FLOAT, judge
 
 WORST = 10
@@ -75,7 +75,9 @@ def detection(clips: list[dict[str, Any]]) -> dict[str, Any] | None:
     def of(some: list[dict[str, Any]]) -> dict[str, Any]:
         right = {
             kind: float(np.mean([one["detected"][kind] == one["whisper_language"] for one in some]))
-            for kind in some[0]["detected"]
+            if kind in some[0]["detected"]
+            else None
+            for kind in KINDS
         }
         return {**right, "clips": len(some)}
 
@@ -99,8 +101,13 @@ def worst(rows: list[Row], seconds: dict[str, float]) -> list[dict[str, Any]]:
     return [
         {key: row[key] for key in kept}
         | {"seconds": seconds[row["clip"]]}
-        | {kind: row["texts"][pairing] for kind, pairing in kinds.items()}
-        | {"errors": {kind: row["errors"][pairing].rate for kind, pairing in kinds.items()}}
+        | {kind: row["texts"].get(pairing) for kind, pairing in KINDS.items()}
+        | {
+            "errors": {
+                kind: row["errors"][pairing].rate if kind in kinds else None
+                for kind, pairing in KINDS.items()
+            }
+        }
         for row in wrong[:WORST]
     ]
 

@@ -24,9 +24,10 @@ def table_of(quality: dict[str, Any]) -> str:
     rows = [["part", "size float -> int8", *(f"{task} WER float -> int8" for task in tasks)]]
     for part, pairing in PAIRINGS.items():
         before, after = quality["sizes"][part]["float"], quality["sizes"][part]["compiled"]
-        size = f"{before / 1e6:.1f} -> {after / 1e6:.1f} MB ({after / before:.0%})"
+        share = f" ({after / before:.0%})" if before else ""
+        size = f"{figure(before, 1e-6)} -> {figure(after, 1e-6)} MB{share}"
         errors = [
-            f"{100 * rates[FLOAT]['rate']:.1f} -> {100 * rates[pairing]['rate']:.1f} %"
+            f"{figure(rates[FLOAT]['rate'], 100)} -> {figure(rates[pairing]['rate'], 100)} %"
             for rates in tasks.values()
         ]
         rows.append([part, size, *errors])
@@ -38,6 +39,11 @@ def table_of(quality: dict[str, Any]) -> str:
         f" words\nhand-off folder: {quality['folder']}"
     )
     return "\n".join([head, *(line.rstrip() for line in lines), tail, quality["gate"]["sentence"]])
+
+
+def figure(value: float | None, factor: float) -> str:
+    """A number times a factor; a dash for what was not measured."""
+    return "-" if value is None else f"{factor * value:.1f}"
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from calibration.store import source_of
 from common.apart import apart
 from common.files import read_json, sha256_of, write_json
 from compilation import openvino_quantise
@@ -49,16 +50,21 @@ class Search:
     work: Path
 
     def begin(self) -> None:
-        """Keep the tries of an earlier search that was for the same; drop those of any other."""
+        """Keep the tries of an earlier search of the same; drop those of any other."""
         listing = self.work / KEY
         if not listing.is_file() or read_json(listing) != self._key():
             shutil.rmtree(self.work, ignore_errors=True)
             write_json(listing, self._key())
 
+    def end(self) -> None:
+        """Drop the parts of the last try; what was heard in all of them stays."""
+        shutil.rmtree(self._parts(), ignore_errors=True)
+
     def _key(self) -> dict[str, Any]:
         files = [self.checkpoint, self.graphs, *self.calibration.values(), *self.clips]
         return {
             "files": {str(path): sha256_of(path) for path in files},
+            "code": source_of(openvino_quantise.__name__, layers.__name__, listen.__name__),
             "tasks": self.tasks,
             "searched": self.searched,
             "kept": self.kept,

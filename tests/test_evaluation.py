@@ -32,6 +32,8 @@ from runtime.torch_sessions import TorchDecoder, TorchEncoder
         ("한국어, 말!", "ko", "한국어 말"),
         ("５ ﬁve", "en", "5 five"),  # compatibility forms
         ("?!", "en", ""),
+        ("หนึ่ง\u200bสอง so\u00adft", "th", "หนึ่งสองsoft"),  # what is not seen is not there
+        ("می\u200cروم", "fa", "میروم"),
     ],
 )
 def test_normalise(text: str, language: str, expected: str) -> None:

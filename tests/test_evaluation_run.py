@@ -9,7 +9,11 @@ import yaml
 
 from common.cli import UserError
 from common.files import read_json, read_jsonl, write_jsonl
-from evaluation import run
+from compilation.verify import verify
+from evaluation import describe, gate, run
+from evaluation.report import write
+from evaluation.score import score
+from evaluation.table import table_of
 from tests.imports import ROOT
 from tests.test_npu_folder import device, running  # noqa: F401
 from tests.test_npu_folder import folder as npu  # noqa: F401
@@ -54,17 +58,48 @@ def test_the_folder_alone_hears_what_the_pipeline_heard(
     heard = texts_of(own)
     assert len(heard) == 6 + 4 and heard.items() <= texts_of(pipeline).items()  # not from English
     quality = read_json(tmp_path / "quality.json")
-    assert (
-        quality["gate"]["passed"] is None
-        and quality["tasks"]["transcribe"]["all"]["change"] is None
-    )
+    assert quality["gate"]["passed"] is None
+    assert quality["tasks"]["transcribe"]["all"]["change"]["difference"] is None
     run.main([*command, "--float", str(transcripts(demo)), "--gate", json.dumps(GATE)])
     quality = read_json(tmp_path / "quality.json")
     assert quality["gate"]["passed"] and quality["gate"]["checks"]
     assert quality["detection"]["all"]["clips"] == 6
-    whole = read_json(transcripts(demo).with_name("quality.json"))["tasks"]["transcribe"]
-    keys = set(whole["all"])
-    assert set(quality["tasks"]["transcribe"]["all"]) == keys
+    rows = [row for row in pipeline["rows"] if Path(row["clip"]).name in {c for c, _ in heard}]
+    same = score({**pipeline, "rows": rows}, GATE)
+    for task, cells in same["tasks"].items():
+        found = quality["tasks"][task]
+        assert set(found["languages"]) == set(cells["languages"])
+        assert figures(found["all"]) == figures(cells["all"])
+        for language, cell in cells["languages"].items():
+            assert figures(found["languages"][language]) == figures(cell)
+
+
+def figures(cell: dict) -> dict:
+    """A cell without the pairings that a device alone cannot hear."""
+    both = {name: cell["pairings"][name] for name in ("float+float", "compiled+compiled")}
+    return {**cell, "pairings": both}
+
+
+@pytest.mark.parametrize("compared", [False, True])
+def test_what_others_read_of_it(demo: Path, clips: Path, tmp_path: Path, compared: bool) -> None:
+    """The table, the report, the comparison and the folder's README take what was not measured."""
+    received = shutil.copytree(demo / "compiled/whisper-micro/cpu", tmp_path / "cpu")
+    given = [str(received), "--clips", str(clips), "--out", str(tmp_path)]
+    run.main([*given, *(["--float", str(transcripts(demo))] if compared else [])])
+    quality = tmp_path / "quality.json"
+    before = "0.0" if compared else "-"
+    assert f"{before} -> 0.0 %" in table_of(read_json(quality))
+    write.main(["--quality", str(quality), "--out", str(tmp_path / "report.html")])
+    assert "Not judged" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    both = [str(quality), str(transcripts(demo).with_name("quality.json"))]
+    write.main(["--quality", *both, "--out", str(tmp_path / "both.html")])
+    describe.main(["--quality", str(quality), "--out", str(received / "evaluation.json")])
+    assert "0.0 %" in (received / "README.md").read_text(encoding="utf-8")
+    assert list(verify(received))
+    with pytest.raises(
+        UserError, match=r"was not judged: .*give evaluation.run --float and --gate"
+    ):
+        gate.main([str(quality)])
 
 
 def test_an_npu_hears_the_same_through_its_own_runtime(
@@ -94,6 +129,7 @@ def test_what_cannot_be_evaluated_is_a_sentence(demo: Path, clips: Path, tmp_pat
         str(folder), "--clips", str(clips), "--device", "npu"
     )
     assert "has no manifest of clips" in refusal(str(folder), "--clips", str(tmp_path))
+    assert "give --float too" in refusal(str(folder), "--clips", str(clips), "--gate", "{}")
     assert "config.json is missing" in refusal(str(tmp_path), "--clips", str(clips))
     heard = {"model": "whisper-micro", "rows": []}
     other = tmp_path / "other.json"

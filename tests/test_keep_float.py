@@ -143,7 +143,24 @@ def test_the_fewest_layers_are_chosen(tmp_path: Path, doubles: Doubles, capsys) 
         " 0.250); " + result["tries"][1]["sentence"]
     )
     assert lines[1].endswith("where 98.0 % at least is asked; 3 more of 8 checks fail")
-    assert not (tmp_path / "parts/.keep_float").exists()
+    assert not list((tmp_path / "parts").rglob("*.bin"))
+
+
+def test_other_bounds_compile_nothing_that_was_compiled(tmp_path: Path, doubles: Doubles) -> None:
+    search(tmp_path)
+    done = len(doubles.asked)
+    result = read_json(search(tmp_path, "--gate", json.dumps(GATE | {"word_accuracy": 0.5})))
+    assert len(result["tries"]) == 3 and len(doubles.asked) == done
+
+
+def test_changed_code_compiles_again(
+    tmp_path: Path, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search(tmp_path)
+    done = len(doubles.asked)
+    monkeypatch.setattr("evaluation.tries.source_of", lambda *modules: list(modules))
+    search(tmp_path)
+    assert doubles.asked[done:] == doubles.asked[:done]
 
 
 def test_nothing_stays_float_where_the_gate_is_passed(

@@ -217,6 +217,16 @@ def test_a_layer_kept_float_loses_nothing(graphs, sets, parts, kept, damage) -> 
     assert after > 100 > before
 
 
+def test_layers_that_a_search_chose_are_float(graphs, sets, tmp_path) -> None:
+    chosen = {"encoder": ["encoder.conv2"], "decoder": [OUT_PROJ, KEYS]}
+    write_json(tmp_path / "keep_float.json", chosen)
+    given = ("--keep-float-of", str(tmp_path / "keep_float.json"))
+    record = quantise("decoder", graphs, sets, tmp_path / "chosen", *given)
+    assert read_json(record)["settings"]["keep_float"] == [OUT_PROJ, KEYS]
+    named = quantise("decoder", graphs, sets, tmp_path / "named", "--keep-float", OUT_PROJ, KEYS)
+    assert read_json(named) == read_json(record)
+
+
 def test_keeping_nothing_float_changes_no_byte(graphs, sets, parts, tmp_path) -> None:
     quantise("encoder", graphs, sets, tmp_path, "--keep-float")
     assert read_json(tmp_path / "encoder.json") == read_json(parts / "encoder.json")

@@ -93,7 +93,7 @@ def test_a_model_that_loops_or_says_nothing_is_flagged() -> None:
     rows = [row("de_de", "eins zwei", loop), row("de_de", "eins zwei", "")]
     rows += [row("de_de", "eins zwei", "раз два"), row("de_de", "eins zwei", "eins zwei")]
     rows[0]["at_limit"]["compiled+compiled"] = True
-    quality = score(heard(rows), BOUNDS)
+    quality = score(heard(2 * rows), BOUNDS)
     rates = quality["tasks"]["transcribe"]["all"]["rates"]
     assert rates["float"] == dict.fromkeys(rates["float"], 0)
     assert rates["compiled"] == dict.fromkeys(rates["compiled"], 0.25)
@@ -144,6 +144,7 @@ def test_intervals_are_of_pairs_and_repeatable() -> None:
         (1.0, (1.0, 1.0), 5, "passed"),
         (0.97, (0.99, 1.0), 5, "passed"),
         (0.9, (0.85, 0.95), 5, "failed"),
+        (0.9, (0.85, 0.95), 4, "too few clips"),
         (0.97, (0.9, 1.0), 5, "too few clips"),
         (0.995, (0.9, 1.0), 5, "too few clips"),
         (0.97, (0.96, 0.999), 500, "failed"),
@@ -185,8 +186,17 @@ def test_few_clips_are_no_failure_and_the_sentence_says_so() -> None:
     assert judged["passed"] and "there are too few clips to tell" in judged["sentence"]
     many_clips = score(heard(many("de_de", 240, 60)), BOUNDS)["gate"]
     assert not many_clips["passed"]
-    equal = score(heard(many("de_de", 5, 0)), BOUNDS)["gate"]
+    lost = score(heard(many("de_de", 0, 3)), BOUNDS)["gate"]
+    assert lost["passed"] and {check["verdict"] for check in lost["checks"][:2]} == {
+        "too few clips"
+    }
+    equal = score(heard(many("de_de", 80, 0)), BOUNDS)["gate"]
     assert equal["passed"] and "too few" not in equal["sentence"]
+    # Of 50 clips, all no worse: the share may still be as low as 93 %.
+    fewer = score(heard(many("de_de", 50, 0)), BOUNDS)["gate"]
+    (check,) = (check for check in fewer["checks"] if check["verdict"] == "too few clips")
+    assert check["what"] == "clips no worse"
+    assert check["interval"] == pytest.approx([0.9287, 1.0], abs=1e-3)
 
 
 def test_distances() -> None:

@@ -68,8 +68,6 @@ def assemble(model: str, target: str, sources: Sources, license_id: str | None, 
         UserError: A file is not the one that its manifest lists.
     """
     folder = out.parent
-    if not out.is_file():
-        shutil.rmtree(folder, ignore_errors=True)  # of a job that failed: it is half a folder
     building = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)

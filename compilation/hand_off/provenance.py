@@ -65,8 +65,14 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def interface(part: str, target: str, config: dict[str, Any]) -> dict[str, Any]:
+def gives_last_token_only(record: dict[str, Any]) -> bool:
+    """Whether a decoder gives the logits of the last token that it is fed, and of no other."""
+    return "'last_token_only': True" in str(record["settings"])
+
+
+def interface(record: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     """What a part takes and gives, through the session of its target: shapes, dtypes; L is free."""
+    part, target = record["part"], record["target"]
     width, positions = config["d_model"], config["max_source_positions"]
     one = [] if part == "encoder" or target == "cpu" else [1]
     shapes: dict[str, dict[str, list[Any]]] = {
@@ -76,7 +82,7 @@ def interface(part: str, target: str, config: dict[str, Any]) -> dict[str, Any]:
         },
         "decoder": {
             "inputs": [[1, *one, "L", width], [1, *one, positions, width]],
-            "outputs": [[1, "L", config["vocab_size"]]],
+            "outputs": [[1, 1 if gives_last_token_only(record) else "L", config["vocab_size"]]],
         },
     }
     return {**shapes[part], "dtype": "float32"}
@@ -108,7 +114,7 @@ def manifest_of(
     for part, record in parts.items():
         # Seconds and memory differ between two runs that make the same bytes.
         kept = {key: value for key, value in record.items() if key != "cost"}
-        records[part] = {**kept, "interface": interface(part, target, config)}
+        records[part] = {**kept, "interface": interface(record, config)}
     return {
         "schema": 1,
         "model": model,

@@ -13,6 +13,7 @@ import yaml
 
 from common.files import read_json, write_text
 from compilation.hand_off.expect import AT_LEAST, POSITIONS
+from compilation.hand_off.provenance import gives_last_token_only
 from data.languages import FLEURS_TO_WHISPER
 
 TEMPLATE = Path(__file__).with_name("readme.md.j2")
@@ -43,7 +44,7 @@ def write(folder: Path) -> None:
         multilingual=len(clip["prompt"]) > 2,  # it names a language and a task
         at_least=AT_LEAST,
         seconds=config["max_source_positions"] // POSITIONS,
-        last_token_only="'last_token_only': True" in str(manifest["parts"]["decoder"]["settings"]),
+        last_token_only=gives_last_token_only(manifest["parts"]["decoder"]),
         kept=int(clip["seconds"] * POSITIONS) + 1,
         tasks=manifest["calibration"]["decoder"]["settings"]["tasks"],
     )

@@ -23,7 +23,6 @@ os.environ["TRANSFORMERS_VERBOSITY"] = "error"  # or it complains that there is 
 from transformers import WhisperProcessor
 
 FOLDER = Path(__file__).parent
-WINDOW = 30 * 16_000  # samples
 CONVERTED = ("-ar", "16000", "-ac", "1", "-c:a", "pcm_s16le")
 # By default a CPU that can would compute in bfloat16, and keep the past tokens in 8 bits.
 SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
@@ -120,10 +119,10 @@ def main() -> None:
     if args.task not in tasks:
         sys.exit(f"error: this model cannot {args.task}; its tasks: {', '.join(tasks)}")
     whisper, processor = Whisper(), WhisperProcessor.from_pretrained(str(FOLDER))
-    texts = []
-    for first in range(0, len(audio), WINDOW):
-        window = audio[first : first + WINDOW]
-        mel = processor.feature_extractor(window, sampling_rate=16_000, return_tensors="np")
+    extractor, texts = processor.feature_extractor, []
+    for first in range(0, len(audio), extractor.n_samples):
+        window = audio[first : first + extractor.n_samples]
+        mel = extractor(window, sampling_rate=16_000, return_tensors="np")
         whisper.hear(np.ascontiguousarray(mel.input_features.transpose(0, 2, 1)))
         start = rules["decoder_start_token_id"]
         if language is None:  # the likeliest in the first window

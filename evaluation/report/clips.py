@@ -42,6 +42,7 @@ def card(clip: dict[str, Any]) -> dict[str, Any]:
             *(
                 (kind, marked(clip["reference"], clip[kind], code, unit))
                 for kind in ("float", "compiled")
+                if clip[kind] is not None
             ),
         ],
     }

@@ -159,7 +159,8 @@ def coverage(found: dict[str, Any]) -> dict[str, Any]:
         for code in codes
     ]
     heads = [INPUTS.get(name, name).partition(",")[0] for name in inputs]
-    return {"clips": found["clips"], "rows": rows, "heads": heads, "languages": languages}
+    kept = {key: found[key] for key in ("clips", "warning")}
+    return {**kept, "rows": rows, "heads": heads, "languages": languages}
 
 
 def _outside(own: dict[str, Any], code: str) -> float:

@@ -20,6 +20,10 @@ from evaluation.report.speed import gain
 
 PASSED, FAILED, UNKNOWN = "passed", "failed", "too few clips"
 LABELS = {PASSED: "Passed", FAILED: "Not passed", UNKNOWN: "Too few clips to tell"}
+MAIN = (
+    "accuracy kept",
+    "error rate",
+)  # checks over all languages that a model does not pass unsure
 AT_LEAST = ("accuracy kept", "clips no worse")  # the other checks ask for a figure at most
 LOSSES = 3  # languages that the summary names
 Quality = dict[str, Any]
@@ -28,12 +32,19 @@ Quality = dict[str, Any]
 def verdict(quality: Quality) -> dict[str, Any]:
     """What the gate says: `kind`, `label`, `sentence`, and the checks counted by their verdicts.
 
-    A model that the gate lets through has passed, unless a check over all languages could not tell.
+    A model that the gate lets through has passed, unless a main check could not tell.
     """
     gate = quality["gate"]
     checks = gate["checks"]
     counts = {kind: sum(check["verdict"] == kind for check in checks) for kind in LABELS}
-    overall = {check["verdict"] for check in checks if not check["language"]}
+    if gate["passed"] is None:
+        return {
+            "kind": "too",
+            "label": "Not judged",
+            "sentence": _named(gate["sentence"].removeprefix("not judged: "), quality),
+            "counts": counts,
+        }
+    overall = {c["verdict"] for c in checks if not c["language"] and c["what"] in MAIN}
     unsure = UNKNOWN in overall or (counts[UNKNOWN] and not counts[PASSED])
     kind = FAILED if not gate["passed"] else UNKNOWN if unsure else PASSED
     sentence = _named(gate["sentence"].removeprefix("not ").removeprefix("passed: "), quality)

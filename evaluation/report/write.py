@@ -128,9 +128,10 @@ def comparison(results: list[tuple[dict[str, Any], Files]]) -> str:
 
 def beside(path: Path) -> Files:
     """What lies beside a quality.json; the manifest, in its hand-off folder."""
+    quality = read_json(path)
     places = {name: path.with_name(f"{name}.json") for name in ("layers", "speed")}
     places["coverage"] = path.parent.parent / "coverage.json"
-    places["manifest"] = Path(read_json(path)["folder"]) / "manifest.json"
+    places["manifest"] = Path(quality["folder"]) / "manifest.json"
     return {name: read_json(place) for name, place in places.items() if place.is_file()}
 
 
@@ -148,11 +149,12 @@ def main(argv: list[str] | None = None) -> None:
     given = {name: getattr(args, name) for name in OPTIONAL if getattr(args, name)}
     if len(args.quality) > 1:
         if given:
-            raise UserError(f"--{min(given)} goes with one --quality; several find their own")
+            flag = min(given).replace("_", "-")
+            raise UserError(f"--{flag} goes with one --quality; several find their own")
         page = comparison([(read_json(path), beside(path)) for path in args.quality])
     else:
         files = {name: read_json(path) for name, path in given.items()}
-        page = report(read_json(args.quality[0]), files)
+        page = report(read_json(args.quality[0]), beside(args.quality[0]) | files)
     write_text(args.out, page)
     print(f"{args.out}: {size(len(page.encode()))}", file=sys.stderr)
 
