@@ -204,10 +204,7 @@ rule measure_speed:
     params:
         packages=versions("numpy", "openvino", "torch", "transformers"),
         clips=config["evaluation"]["speed_clips"],
-        published=lambda wildcards: json.dumps(
-            config["models"][wildcards.model].get("published", [])
-        ),
     shell:
         "python -m evaluation.speed.measure --checkpoint {input.checkpoint:q}"
         " --graphs {input.graphs:q} --compiled {input.compiled:q} --clips {input.clips:q}"
-        " --max-clips {params.clips} --published {params.published:q} --out {output:q} 2> {log:q}"
+        " --max-clips {params.clips} --out {output:q} 2> {log:q}"

@@ -168,10 +168,13 @@ rule write_report:
     params:
         packages=versions("jinja2", "soundfile"),
         chosen=lambda wildcards, input: [f"--keep-float={path}" for path in input.chosen],
+        published=lambda wildcards: json.dumps(
+            config["models"][wildcards.model].get("published", [])
+        ),
     shell:
         "python -m evaluation.report.write --quality {input.quality:q} --coverage {input.coverage:q}"
         " --layers {input.layers:q} {params.chosen:q} --speed {input.speed:q} --manifest {input.manifest:q}"
-        " --out {output:q} 2> {log:q}"
+        " --published {params.published:q} --out {output:q} 2> {log:q}"
 
 
 rule check_gate:

@@ -341,9 +341,6 @@ def sample_speed(
         "slower": None
         if factor < 1
         else "int8 OpenVINO (real-time factor 0.4) is not faster here than float OpenVINO (0.31).",
-        "published": [
-            {"name": "vendor's tutorial, ARIES", "first_token_ms": 190.0, "tokens_per_second": 41.0}
-        ],
     }
 
 
@@ -388,6 +385,11 @@ def sample_keep_float() -> dict[str, Any]:
             for count, size, sentence in tries
         ],
     }
+
+
+PUBLISHED = [
+    {"name": "vendor's tutorial, ARIES", "first_token_ms": 190.0, "tokens_per_second": 41.0}
+]
 
 
 def everything() -> dict[str, Any]:
@@ -465,7 +467,7 @@ def whole(text: str) -> Page:
 def test_all_of_it(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(clips)
     quality = sample_quality()
-    text = report.report(quality, everything())
+    text = report.report(quality, everything(), PUBLISHED)
     page = whole(text)
     for language in LANGUAGES:
         assert name_of(language) in page.text and language in page.text
@@ -477,7 +479,7 @@ def test_all_of_it(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(tag == "audio" for tag, _ in page.attributes) == 10
     assert "apache-2.0" in page.text and "vendor's tutorial, ARIES" in page.text
     assert len(text.encode()) < 400_000
-    assert report.report(sample_quality(), everything()) == text
+    assert report.report(sample_quality(), everything(), PUBLISHED) == text
 
 
 def test_what_is_not_there_is_left_out() -> None:
@@ -732,6 +734,13 @@ def test_commands(
     with pytest.raises(UserError, match="--speed goes with one --quality"):
         report.main([*several, *speed])
     assert read_json(paths[0])["model"] == "whisper-small"
+    one = ["--quality", str(paths[0]), "--out", str(tmp_path / "report.html")]
+    report.main([*one, "--published", json.dumps(PUBLISHED)])
+    assert "vendor&#39;s tutorial, ARIES" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    for text in ("{}", "[", "null", '[{"first_token_ms": NaN}]'):
+        with pytest.raises(SystemExit):
+            report.main([*one, "--published", text])
+        assert "argument --published: it is no JSON list" in capsys.readouterr().err
 
 
 MEASURE = "<script>addEventListener('load', () => parent.postMessage([innerWidth, document.documentElement.scrollWidth], '*'))</script></body>"
@@ -747,7 +756,7 @@ def test_in_a_browser(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     frames, quality = [], sample_quality(passed=False)
     quality["worst"] = quality["worst"][:3]
     for name, text in (
-        ("report", report.report(quality, everything())),
+        ("report", report.report(quality, everything(), PUBLISHED)),
         ("comparison", report.comparison(results())),
     ):
         opened = text.replace("<details>", "<details open>").replace("</body>", MEASURE)

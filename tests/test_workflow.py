@@ -184,7 +184,7 @@ KEYS = {  # a changed key of the demo's configuration, and the jobs that it caus
     "models.whisper-micro.revision: other": after("fetch_checkpoint"),
     "models.whisper-micro.license: mit": after("assemble_hand_off"),
     "models.whisper-micro.published: [{name: another, tokens_per_second: 9}]": after(
-        "measure_speed"
+        "write_report"
     ),
     "models.whisper-micro.tasks: [transcribe]": after("calibrate_decoder"),
     "models.whisper-micro.languages: [de_de, en_us]": after("calibrate_encoder", "make_golden"),

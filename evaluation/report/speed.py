@@ -1,4 +1,4 @@
-"""What the report shows of speed.json: each backend's figures, and the published ones beside."""
+"""What the report shows of speed.json: each backend's figures, and published ones beside."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -47,9 +47,14 @@ def is_compiled(name: str) -> bool:
     return name in COMPILED
 
 
-def speed(found: dict[str, Any]) -> dict[str, Any]:
-    """Charts of the main figures, a table of all, the machine in words."""
-    published = [one | {"published": True} for one in found["published"]]
+def speed(found: dict[str, Any], elsewhere: list[dict[str, Any]]) -> dict[str, Any]:
+    """Charts of the main figures, a table of all, the machine in words.
+
+    Args:
+        found: speed.json.
+        elsewhere: Published figures, to be put beside.
+    """
+    published = [one | {"published": True} for one in elsewhere]
     own = found["backends"]
     machine = found["machine"]
     facts = [

@@ -15,6 +15,7 @@ With several --quality, a page that compares them, each with what lies beside it
 
 import argparse
 import functools
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -62,19 +63,25 @@ def environment() -> jinja2.Environment:
     )
 
 
-def report(quality: dict[str, Any], files: Files, limit: int = LIMIT) -> str:
+def report(
+    quality: dict[str, Any],
+    files: Files,
+    published: list[dict[str, Any]] | None = None,
+    limit: int = LIMIT,
+) -> str:
     """The page of one hand-off folder.
 
     Args:
         quality: quality.json.
         files: What else there is.
+        published: Figures of speed from elsewhere, to be shown beside.
         limit: Bytes that it may have.
 
     Raises:
         UserError: It is larger even without clips.
     """
     template = environment().get_template("report.html.j2")
-    context = sections(quality, files) | {"limit": size(limit)}
+    context = sections(quality, files, published or []) | {"limit": size(limit)}
     clips = clip_rows.clips_of(quality)
     for kept in range(len(clips), -1, -1):
         page = template.render(**context, clips=clips[:kept], dropped=len(clips) - kept)
@@ -83,7 +90,9 @@ def report(quality: dict[str, Any], files: Files, limit: int = LIMIT) -> str:
     raise UserError(f"the report takes more than {size(limit)} without any clip; what is so long?")
 
 
-def sections(quality: dict[str, Any], files: Files) -> dict[str, Any]:
+def sections(
+    quality: dict[str, Any], files: Files, published: list[dict[str, Any]]
+) -> dict[str, Any]:
     """All that the template is given but the clips."""
     speed = files.get("speed")
     optional = {
@@ -92,7 +101,7 @@ def sections(quality: dict[str, Any], files: Files) -> dict[str, Any]:
             ("layers", signal_sections.layers),
             ("keep_float", signal_sections.keep_float),
             ("coverage", signal_sections.coverage),
-            ("speed", speed_sections.speed),
+            ("speed", lambda found: speed_sections.speed(found, published)),
         )
         if name in files
     }
@@ -135,6 +144,22 @@ def beside(path: Path) -> Files:
     return {name: read_json(place) for name, place in places.items() if place.is_file()}
 
 
+def _refuse(name: str) -> None:
+    """NaN and Infinity, which are no JSON."""
+    raise ValueError(name)
+
+
+def _published(text: str) -> list[dict[str, Any]]:
+    """The list of the command line."""
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except ValueError:
+        value = None
+    if not isinstance(value, list):
+        raise argparse.ArgumentTypeError("it is no JSON list")
+    return value
+
+
 def main(argv: list[str] | None = None) -> None:
     """Command line; see the module's docstring."""
     parser = argparse.ArgumentParser(
@@ -144,6 +169,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--quality", type=Path, nargs="+", required=True, help="quality.json; several to compare")
     for name in OPTIONAL:
         add(f"--{name.replace('_', '-')}", type=Path, help=f"{name}.json, of one quality.json")
+    add("--published", type=_published, default=[], help="speeds from elsewhere, a JSON list")
     add("--out", type=Path, required=True, help="the page")
     args = parser.parse_args(argv)
     given = {name: getattr(args, name) for name in OPTIONAL if getattr(args, name)}
@@ -154,7 +180,8 @@ def main(argv: list[str] | None = None) -> None:
         page = comparison([(read_json(path), beside(path)) for path in args.quality])
     else:
         files = {name: read_json(path) for name, path in given.items()}
-        page = report(read_json(args.quality[0]), beside(args.quality[0]) | files)
+        files = beside(args.quality[0]) | files
+        page = report(read_json(args.quality[0]), files, args.published)
     write_text(args.out, page)
     print(f"{args.out}: {size(len(page.encode()))}", file=sys.stderr)
 

@@ -16,12 +16,10 @@ evaluation.speed.figures says what the figures are.
 """
 
 import argparse
-import json
 import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +42,6 @@ def speed(
     clip_manifests: list[Path],
     repeats: int = FEWEST_REPEATS,
     max_clips: int = 4,
-    published: Iterable[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """The content of speed.json; says each backend's figures on stderr as they come.
 
@@ -53,7 +50,6 @@ def speed(
         clip_manifests: Manifests of the evaluation clips, one a language.
         repeats: Rounds over all clips, at least 5.
         max_clips: Clips at most: the first one of the first languages.
-        published: Figures from elsewhere, to be shown beside.
 
     Raises:
         UserError: A backend could not be measured, or a file is not as it was listed.
@@ -87,7 +83,6 @@ def speed(
         "batch": 1,
         "backends": backends,
         "slower": slower(backends),
-        "published": list(published),
     }
 
 
@@ -133,22 +128,6 @@ def _gpu() -> str | None:
     return torch.cuda.get_device_name()
 
 
-def _refuse(name: str) -> None:
-    """NaN and Infinity, which are no JSON."""
-    raise ValueError(name)
-
-
-def _published(text: str) -> list[dict[str, Any]]:
-    """The list of the command line."""
-    try:
-        value = json.loads(text, parse_constant=_refuse)
-    except ValueError:
-        value = None
-    if not isinstance(value, list):
-        raise argparse.ArgumentTypeError("it is no JSON list")
-    return value
-
-
 def main(argv: list[str] | None = None) -> None:
     """Command line; see the module's docstring."""
     parser = argparse.ArgumentParser(
@@ -161,11 +140,10 @@ def main(argv: list[str] | None = None) -> None:
     add("--clips", type=Path, nargs="+", required=True, help="manifests of clips")
     add("--repeats", type=int, default=FEWEST_REPEATS, help="rounds over all clips, 5 or more")
     add("--max-clips", type=int, default=4, help="clips at most, of different languages")
-    add("--published", type=_published, default=[], help="figures from elsewhere, a JSON list")
     add("--out", type=Path, required=True, help="speed.json")
     args = parser.parse_args(argv)
     files = Files(args.checkpoint, args.graphs, args.compiled)
-    result = speed(files, args.clips, args.repeats, args.max_clips, args.published)
+    result = speed(files, args.clips, args.repeats, args.max_clips)
     write_json(args.out, result)
 
 
