@@ -13,13 +13,12 @@ from evaluation.report.audio import address
 from evaluation.report.format import bare_percent, counted, number
 from evaluation.report.languages import code_of, name_of, tag_of, unit_of
 
-CLIPS = 10  # at most
 LONGEST = {"words": 90, "characters": 300}  # shown of a text: a loop fills the longest there is
 
 
 def clips_of(quality: dict[str, Any]) -> list[dict[str, Any]]:
     """The worst clips as cards."""
-    return [card(clip) for clip in quality["worst"][:CLIPS]]
+    return [card(clip) for clip in quality["worst"]]
 
 
 def card(clip: dict[str, Any]) -> dict[str, Any]:

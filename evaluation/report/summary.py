@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from evaluation.gate import FAILED, PASSED, UNKNOWN
 from evaluation.report.format import (
     SPACE,
     bare_percent,
@@ -18,7 +19,6 @@ from evaluation.report.languages import name_of
 from evaluation.report.sections import COMPILED, FLOAT, languages_of, loss_of
 from evaluation.report.speed import gain
 
-PASSED, FAILED, UNKNOWN = "passed", "failed", "too few clips"
 LABELS = {PASSED: "Passed", FAILED: "Not passed", UNKNOWN: "Too few clips to tell"}
 MAIN = (
     "accuracy kept",
