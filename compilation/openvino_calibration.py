@@ -73,28 +73,38 @@ def cross_reader(folder: Path, graph: ov.Model) -> Reader:
     }
 
 
-def decoder_reader(folder: Path, graph: ov.Model, cross_graph: ov.Model) -> Reader:
-    """The same for the decoder's set and graph: whole sequences after an empty past.
+def whole_sequences(
+    graph: ov.Model, cross_graph: ov.Model
+) -> Callable[[np.ndarray, np.ndarray], Inputs]:
+    """A function that makes the inputs of a decoder's graph: whole sequences after an empty past.
 
-    The cross-attention keys and values are computed by the float graph from the sample's encoder
-    states each time, because they would take 2 * layers times the space of the states.
+    It takes embeddings [1, L, d_model] and encoder states [1, positions, d_model]. The
+    cross-attention keys and values are computed by the float graph each time, because they would
+    take 2 * layers times the space of the states.
     """
-    shape = graph.input("inputs_embeds").partial_shape
     past = {
         name: np.zeros([0 if size.is_dynamic else size.get_length() for size in port.partial_shape])
         for name, port in zip(names_of(graph.inputs), graph.inputs, strict=True)
         if name.startswith("past_")
     }
     past = {name: array.astype(np.float32) for name, array in past.items()}
-    read_states = cross_reader(folder, cross_graph)
     project = compile_model(cross_graph)
 
+    def inputs(embeddings: np.ndarray, states: np.ndarray) -> Inputs:
+        cross = project({"encoder_hidden_states": states}).to_dict()
+        named = {port.get_any_name(): array for port, array in cross.items()}
+        return {"inputs_embeds": embeddings, **named, **past}
+
+    return inputs
+
+
+def decoder_reader(folder: Path, graph: ov.Model, cross_graph: ov.Model) -> Reader:
+    """The same for the decoder's set and graph."""
+    shape = graph.input("inputs_embeds").partial_shape
+    read_states, inputs = cross_reader(folder, cross_graph), whole_sequences(graph, cross_graph)
+
     def read(sample: dict[str, Any]) -> Inputs:
-        cross = project(read_states(sample)).to_dict()
-        return {
-            "inputs_embeds": load_array(folder, sample["decoder_hidden_states"], shape),
-            **{port.get_any_name(): array for port, array in cross.items()},
-            **past,
-        }
+        states = read_states(sample)["encoder_hidden_states"]
+        return inputs(load_array(folder, sample["decoder_hidden_states"], shape), states)
 
     return read

@@ -21,18 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from calibration.features import encoder_input
-from calibration.strata import TRANSCRIBE, prompt_tokens
 from common.cli import run
 from common.files import read_json, write_json
-from common.listing import check_listed
-from common.progress import Progress
-from data.clips import Clip, interleave, read_audio, understood
-from data.whisper import load_feature_extractor, load_generation, load_tokenizer
-from runtime.tables import TABLES, load_tables
+from evaluation.inputs import INPUTS, first_of_each, inputs_of
 
 PER_LANGUAGE = 2  # held-out clips: two show a range that is too narrow
-INPUTS = ("mel", "encoder_states", "embeddings")
 # From where on it is worth a word: share of values outside, and how far, as a share of the range.
 MUCH, FAR = 0.001, 0.05
 Range = tuple[float, float]
@@ -61,25 +54,6 @@ def outside(array: np.ndarray, known: Range) -> float:
     return float(np.mean((array < known[0]) | (array > known[1])))
 
 
-def inputs_of(checkpoint: Path, graphs: Path, clips: list[Clip]) -> Any:
-    """For each clip, its language and what the parts are fed of it: an array for each input."""
-    from runtime.openvino_sessions import float_encoder
-
-    check_listed(graphs)
-    extractor, tokenizer = load_feature_extractor(checkpoint), load_tokenizer(checkpoint)
-    generation, tables = load_generation(checkpoint), load_tables(graphs.with_name(TABLES))
-    encoder = float_encoder(graphs.parent)
-    for clip in Progress(clips, desc="coverage", unit="clip"):
-        mel = encoder_input(extractor, read_audio(clip))
-        prompt = prompt_tokens(clip["whisper_language"], TRANSCRIBE, generation)
-        said = tokenizer.encode(f" {clip['transcription']}", add_special_tokens=False).ids
-        fed = np.array([[*prompt, *said][: len(tables.positions)]])
-        yield (
-            clip["language"],
-            dict(zip(INPUTS, (mel, encoder.encode(mel), tables.embed(fed)), strict=True)),
-        )
-
-
 def cover(
     checkpoint: Path, graphs: Path, calibration: list[Path], clip_manifests: list[Path]
 ) -> dict[str, Any]:
@@ -92,17 +66,12 @@ def cover(
         clip_manifests: Manifests of held-out clips, one a language.
     """
     known = calibrated(*calibration)
-    taken: dict[str, int] = defaultdict(int)
-    clips = []
-    for clip in understood(interleave(clip_manifests), load_generation(checkpoint)):
-        taken[clip["language"]] += 1
-        if taken[clip["language"]] <= PER_LANGUAGE:
-            clips.append(clip)
+    clips = first_of_each(checkpoint, clip_manifests, PER_LANGUAGE)
     found: dict[str, dict[str, list[tuple[float, Range]]]] = defaultdict(lambda: defaultdict(list))
-    for language, arrays in inputs_of(checkpoint, graphs, clips):
+    for clip, arrays in inputs_of(checkpoint, graphs, clips, "coverage"):
         for name, array in arrays.items():
             seen = float(array.min()), float(array.max())
-            found[name][language].append((outside(array, known[name]), seen))
+            found[name][clip["language"]].append((outside(array, known[name]), seen))
     return {
         "clips": len(clips),
         "inputs": {

@@ -1,15 +1,17 @@
 """How much each int8 layer loses by itself: which one to keep in float32.
 
-    python -m evaluation.layers --graphs runtime/float/whisper-small/manifest.json \
+    python -m evaluation.layers --checkpoint data/checkpoints/whisper-small.json \
+        --graphs runtime/float/whisper-small/manifest.json \
         --parts compilation/parts/whisper-small/cpu/{encoder,decoder}.json \
-        --calibration calibration/sets/whisper-small/{encoder,decoder}/manifest.json \
+        --clips data/audio_files/evaluation/*.jsonl \
         --out evaluation/results/whisper-small/cpu/layers.json
 
 Every int8 layer is cut out of its graph, with the quantisation of its inputs, its int8 weights and
-its corrected bias, and is fed what the float graph's layer of the same name is fed. So a layer is
-charged with its own noise only: not with that of the layers before it, which a comparison of the
-two whole graphs would find in everything downstream of a broken one. Of a layer y = Wx + b and its
-int8 twin y', over all elements of all samples,
+its corrected bias, and is fed what the float graph's layer of the same name is fed of held-out
+clips: with what it was calibrated with, a layer whose range is too narrow would look well. So a
+layer is charged with its own noise only: not with that of the layers before it, which a comparison
+of the two whole graphs would find in everything downstream of a broken one. Of a layer y = Wx + b
+and its int8 twin y', over all elements of all clips,
 
     SQNR = 10 log10( sum (Wx)^2 / sum (y' - y)^2 )  dB
 
@@ -30,18 +32,14 @@ from common.cli import UserError, run
 from common.files import read_json, write_json
 from common.listing import check_listed
 from common.progress import Progress
-from compilation.openvino_calibration import (
-    Inputs,
-    cross_reader,
-    decoder_reader,
-    encoder_reader,
-    read_samples,
-)
+from compilation.openvino_calibration import Inputs, whole_sequences
+from evaluation.inputs import first_of_each, inputs_of
 from evaluation.layer_cut import Cut, Layer, by_name, cut_out
 from runtime.ir import compile_model, fix_batch, read_model
 
 GRAPHS = {"encoder": ["encoder"], "decoder": ["decoder", "decoder_cross"]}  # of each part
 AT_ONCE = 48  # layers whose inputs and outputs are in memory together
+SAMPLES = 4  # clips, of different languages
 SHOWN = 5  # layers of each graph, in the log
 EXACT = 2.0**-48  # noise to signal at float32's own rounding, (2^-24)^2: nothing is closer
 Damage = dict[str, Any]  # layer, sqnr_db, bytes
@@ -116,32 +114,32 @@ def damage(int8: Path, graph: ov.Model, feeds: Callable[[], Iterable[Inputs]]) -
 
 
 def damage_of_part(
-    graphs: Path, record: Path, calibration: Path, samples: int
+    graphs: Path, record: Path, clips: list[dict[str, np.ndarray]]
 ) -> dict[str, list[Damage]]:
     """The layers of each graph of a part.
 
     Args:
         graphs: Manifest of the float graphs.
         record: Of the compiled part.
-        calibration: Manifest of the part's calibration set.
-        samples: How many of the set to feed.
+        clips: What the parts are fed of each clip (see evaluation.inputs).
     """
     part = read_json(record)["part"]
     check_made_from(graphs, record)
-    chosen, folder = read_samples(calibration, part)[:samples], calibration.parent
     names = GRAPHS[part]
     models = {name: fix_batch(read_model(graphs.with_name(f"{name}.xml")), 1) for name in names}
-    readers = {
-        "encoder": lambda: encoder_reader(folder, models["encoder"]),
-        "decoder": lambda: decoder_reader(folder, models["decoder"], models["decoder_cross"]),
-        "decoder_cross": lambda: cross_reader(folder, models["decoder_cross"]),
+    if part == "decoder":
+        whole = whole_sequences(models["decoder"], models["decoder_cross"])
+    feeds: dict[str, Callable[[dict[str, np.ndarray]], Inputs]] = {
+        "encoder": lambda clip: {"input_features": clip["mel"]},
+        "decoder": lambda clip: whole(clip["embeddings"], clip["encoder_states"]),
+        "decoder_cross": lambda clip: {"encoder_hidden_states": clip["encoder_states"]},
     }
-    found = {}
-    for name, model in models.items():
-        read = readers[name]()
-        int8 = record.with_name(f"{name}.xml")
-        found[name] = damage(int8, model, lambda read=read: map(read, chosen))
-    return found
+    return {
+        name: damage(
+            record.with_name(f"{name}.xml"), model, lambda feed=feeds[name]: map(feed, clips)
+        )
+        for name, model in models.items()
+    }
 
 
 def check_made_from(graphs: Path, record: Path) -> None:
@@ -165,25 +163,25 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--checkpoint", type=Path, required=True, help="manifest of the checkpoint")
     parser.add_argument("--graphs", type=Path, required=True, help="manifest of the float graphs")
     parser.add_argument("--parts", type=Path, nargs="+", required=True, help="records, target cpu")
-    parser.add_argument("--calibration", type=Path, nargs="+", required=True, help="their sets")
-    parser.add_argument("--samples", type=int, default=2, help="of each set, to feed")
+    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="manifests of clips")
+    parser.add_argument("--samples", type=int, default=SAMPLES, help="clips to feed")
     parser.add_argument("--out", type=Path, required=True, help="layers.json")
     args = parser.parse_args(argv)
     if args.samples < 1:
         raise UserError(f"--samples is {args.samples}; give at least 1")
-    sets = {read_json(path)["part"]: path for path in args.calibration}
+    chosen = first_of_each(args.checkpoint, args.clips, args.samples)[: args.samples]
+    clips = [fed for _, fed in inputs_of(args.checkpoint, args.graphs, chosen, "clips")]
     found = {}
     for record in args.parts:
-        part = read_json(record)["part"]
-        if part not in sets:
-            raise UserError(f"--calibration names no set of the {part}; name its manifest too")
-        found |= damage_of_part(args.graphs, record, sets[part], args.samples)
+        found |= damage_of_part(args.graphs, record, clips)
     for name, layers in found.items():
         print(f"{name}: {len(layers)} int8 layers, most damaged first:")
         print(*(f"  {said(row['sqnr_db']):>10} {row['layer']}" for row in layers[:SHOWN]), sep="\n")
-    write_json(args.out, {"model": args.graphs.parent.name, "parts": found})
+    names = [Path(clip["path"]).name for clip in chosen]
+    write_json(args.out, {"model": args.graphs.parent.name, "clips": names, "parts": found})
 
 
 def said(sqnr: float | None) -> str:

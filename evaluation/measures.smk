@@ -20,6 +20,7 @@ rule measure_coverage:
         clips=lambda wildcards: clips("evaluation", wildcards.model),
         code=[
             "evaluation/coverage.py",
+            "evaluation/inputs.py",
             "calibration/features.py",
             "calibration/strata.py",
             "common/cli.py",
@@ -49,18 +50,19 @@ rule measure_coverage:
 rule rank_layers:
     """How much each int8 layer loses by itself; for the target cpu."""
     input:
+        checkpoint="data/checkpoints/{model}.json",
         graphs="runtime/float/{model}/manifest.json",
         parts=[
             "compilation/parts/{model}/cpu/encoder.json",
             "compilation/parts/{model}/cpu/decoder.json",
         ],
-        calibration=[
-            "calibration/sets/{model}/encoder/manifest.json",
-            "calibration/sets/{model}/decoder/manifest.json",
-        ],
+        clips=lambda wildcards: clips("evaluation", wildcards.model),
         code=[
             "evaluation/layers.py",
+            "evaluation/inputs.py",
             "evaluation/layer_cut.py",
+            "calibration/features.py",
+            "calibration/strata.py",
             "common/cli.py",
             "common/files.py",
             "common/listing.py",
@@ -68,9 +70,15 @@ rule rank_layers:
             "common/progress.py",
             "compilation/openvino_calibration.py",
             "compilation/openvino_layers.py",
+            "data/audio.py",
+            "data/cache.py",
+            "data/clips.py",
+            "data/whisper.py",
             "runtime/ir.py",
             "runtime/mapped.py",
             "runtime/names.py",
+            "runtime/openvino_sessions.py",
+            "runtime/tables.py",
         ],
     output:
         "evaluation/results/{model}/cpu/layers.json",
@@ -78,10 +86,10 @@ rule rank_layers:
         "logs/rank_layers/{model}.log",
     threads: workflow.cores
     params:
-        packages=versions("numpy", "openvino"),
+        packages=versions("numpy", "openvino", "tokenizers", "transformers"),
     shell:
-        "python -m evaluation.layers --graphs {input.graphs:q} --parts {input.parts:q}"
-        " --calibration {input.calibration:q} --out {output:q} 2> {log:q}"
+        "python -m evaluation.layers --checkpoint {input.checkpoint:q} --graphs {input.graphs:q}"
+        " --parts {input.parts:q} --clips {input.clips:q} --out {output:q} 2> {log:q}"
 
 
 rule choose_float_layers:
@@ -100,6 +108,7 @@ rule choose_float_layers:
             "evaluation/cells.py",
             "evaluation/gate.py",
             "evaluation/hearing.py",
+            "evaluation/inputs.py",
             "evaluation/layer_cut.py",
             "evaluation/layers.py",
             "evaluation/listen.py",

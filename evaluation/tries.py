@@ -93,8 +93,8 @@ class Search:
         out = self.work / "layers.json"
         if not out.is_file():
             records = [self._parts() / f"{part}.json" for part in self.calibration]
-            given = ["--graphs", self.graphs, "--parts", *records]
-            given += ["--calibration", *self.calibration.values(), "--out", out]
+            given = ["--checkpoint", self.checkpoint, "--graphs", self.graphs]
+            given += ["--parts", *records, "--clips", *self.clips, "--out", out]
             apart(layers.__name__, *given, what="the damage of the layers could not be measured")
         return read_json(out)
 

@@ -123,6 +123,7 @@ def sections(
         "logits": signal_sections.logits(quality),
         "failures": quality_sections.failures(quality),
         "others": quality_sections.others(quality),
+        "layer_clips": len(files.get("layers", {}).get("clips", [])),
         "provenance": provenance(quality, files.get("manifest")),
         "beside": [f"{name}.json" for name in OPTIONAL if name in files],
         **shown,
