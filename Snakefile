@@ -166,7 +166,7 @@ rule evaluation:
             "evaluation/results/{model}/{target}/{result}",
             model=config["build"],
             target=[target for target in TARGETS if target not in NPU_TARGETS],
-            result=["quality.json", "passed.txt"],
+            result=["quality.json", "report.html", "passed.txt"],
         ),
 
 
@@ -187,15 +187,25 @@ onstart:
     print(REASON, file=sys.stderr)
 
 
-onsuccess:
+def new_results():
+    """What this run was asked for and has made."""
     made = [path for path in map(Path, rules.all.input) if path.is_file()]
-    new = [path for path in made if path.stat().st_mtime >= START]
-    if quality := [str(path) for path in new if path.name == "quality.json"]:
+    return [path for path in made if path.stat().st_mtime >= START]
+
+
+def print_tables():
+    """The tables of what this run has evaluated."""
+    if quality := [str(path) for path in new_results() if path.name == "quality.json"]:
         shell("python -m evaluation.table {quality:q}")
-    for path in new:
+
+
+onsuccess:
+    print_tables()
+    for path in new_results():
         if path.parent.name in NPU_TARGETS:
             print(f"hand-off folder: {path.parent}", file=sys.stderr)
 
 
 onerror:
+    print_tables()
     print("\n".join(["", *sentences(Path("logs"), START)]), file=sys.stderr)

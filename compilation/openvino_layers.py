@@ -49,7 +49,7 @@ def check_layers(names: Iterable[str], graphs: Iterable[ov.Model]) -> None:
     for name in names:
         if name not in known:
             raise UserError(
-                f"--keep-float names `{name}`, which is no layer of this part"
+                f"keep_float names `{name}`, which is no layer of this part"
                 f"{nearest(name, known)}; it has {len(known)}, such as `{known[0]}`, and"
                 " `python -m evaluation.layers` lists them, most damaged first"
             )

@@ -26,7 +26,10 @@ def checked_files(folder: Path) -> str:
     """Every file is there, none beside them, and none was changed."""
     if found := sums.differences(folder):
         more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise UserError(f"{folder}: {found[0]}{more}; get the folder again, whole")
+        raise UserError(
+            f"{folder}: {found[0]}{more}; get the folder again, whole, or where it was built delete"
+            " it and run the same command again"
+        )
     return f"{len(sums.read(folder))} files as listed in {sums.NAME}"
 
 
@@ -112,6 +115,15 @@ def _read_graph(path: Path, sizes: set[int]) -> str:
     return f"OpenVINO {openvino.__version__.split('-')[0]}"
 
 
+def checked_quality(folder: Path) -> str:
+    """What was measured of the folder; a model that has not passed is whole, and said to be bad."""
+    path = folder / "evaluation.json"
+    if not path.is_file():
+        return "not measured"
+    measured = read_json(path)
+    return f"{measured['sentence']}, on {measured['clips']} held-out clips"
+
+
 def checked_golden(folder: Path) -> str:
     """The parts give what they should of the golden clips, where they can be run here."""
     from compilation.hand_off.expect import compare, run_golden
@@ -131,6 +143,7 @@ CHECKS = {
     "tables": checked_tables,
     "parts": checked_parts,
     "golden": checked_golden,
+    "quality": checked_quality,
 }
 
 

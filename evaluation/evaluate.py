@@ -25,6 +25,7 @@ from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_json
 from common.listing import check_listed
 from common.progress import Progress
+from compilation.hand_off.expect import POSITIONS
 from data.clips import Clip, interleave, read_audio, understood
 from evaluation.gate import FLOAT
 from evaluation.hearing import Heard, check_heard, detect, hear, logits_of, references, row_of
@@ -63,7 +64,9 @@ class Listener:
         features = encoder_input(self._processor.feature_extractor, read_audio(clip))
         states = {kind: self._encoders[kind].encode(features) for kind in KINDS}
         facts = {"clip": str(clip["path"]), **{key: clip[key] for key in FACTS}}
-        facts["states"] = distance(states["float"], states["compiled"])
+        # Behind the clip, all states are those of silence.
+        heard = int(clip["seconds"] * POSITIONS) + 1
+        facts["states"] = distance(*(states[kind][:, :heard] for kind in KINDS))
         rows = []
         for task, reference in references(clip, self.generation, tasks).items():
             heard = self._pairings(states, clip["whisper_language"], task)

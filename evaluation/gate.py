@@ -8,6 +8,7 @@ interval of its figure: where a few clips leave both possible, it is too few cli
 """
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,35 @@ from evaluation import bootstrap
 
 FLOAT, COMPILED = "float+float", "compiled+compiled"
 MANY = 100  # clips from which on the figure itself decides where the interval does not
-FEW = 5  # clips below which an interval is no ground to fail: drawn from so few, it is too narrow
+FEW = 5  # clips below which nothing can be told: an interval drawn from so few is too narrow
+BOUNDS = ("word_accuracy", "language_word_accuracy", "rate_rise", "no_worse", "failures")
 PASSED, FAILED, UNKNOWN = "passed", "failed", "too few clips"
+
+
+def bounds(text: str) -> dict[str, float]:
+    """The bounds of a command line: JSON, as evaluation.gate of the configuration has them.
+
+    Raises:
+        argparse.ArgumentTypeError: They are others.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or set(found) != set(BOUNDS):
+        raise argparse.ArgumentTypeError(f"it is no JSON object with {', '.join(BOUNDS)}")
+    for name, value in found.items():
+        if not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise argparse.ArgumentTypeError(f"{name} is {value}, and not from 0 to 1")
+    return found
 
 
 def verdict(figure: float, bound: float, interval: tuple[float, float], clips: int) -> str:
     """Whether a figure that must be at least `bound` is."""
     low, high = interval
-    if low >= bound:
+    if clips >= FEW and low >= bound:
         return PASSED
-    if high < bound and clips >= FEW:
+    if clips >= FEW and high < bound:
         return FAILED
     if clips < MANY:
         return UNKNOWN

@@ -10,21 +10,22 @@
 For target cpu, where the configuration says `keep_float: auto`. A try compiles both parts with the
 most damaged layers left float, and hears the calibration clips with them: on the evaluation clips,
 which are to prove the model, it would be chosen by what proves it. At first no layer stays float,
-and the damage of each is measured (evaluation.layers); then 1, 2, 4, ... layers until the gate is
-passed, then what lies between the last two: where some are enough, more of them are taken to be
-enough too. What was heard in each try is kept beside --out, so a killed search goes on, one that
-found nothing can be given more tries, and other bounds cost no compile that was done before.
+and the damage of each is measured (evaluation.layers); then all do; then 1, 2, 4, ... layers until
+the gate is passed, then what lies between the last two: where some are enough, more of them are
+taken to be enough too. What was heard in each try is kept beside --out, so a killed search goes on,
+one that found nothing can be given more tries, and other bounds cost no compile that was done.
 """
 
 import argparse
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from common.cli import UserError, run
 from common.files import read_json, write_json
+from evaluation.fewest import Found, fewest
+from evaluation.gate import bounds
 from evaluation.tries import Search, Try
 
 PARTS = {"encoder": "encoder", "decoder": "decoder", "decoder_cross": "decoder"}  # of each graph
@@ -37,31 +38,6 @@ class Layer(NamedTuple):
     part: str
     name: str
     bytes: int  # of its int8 weights
-
-
-class Found(NamedTuple):
-    """How a search ended."""
-
-    count: int | None  # the fewest that passed, if any did
-    at_least: int  # it is known that fewer do not pass
-
-
-def fewest(most: int, passes: Callable[[int], bool], budget: int) -> Found:
-    """The smallest count, 1 to `most`, that passes: in at most `budget` calls, as far as they go.
-
-    Few are likely to be enough, and many cost size: so counts grow from 1, doubling, before the gap
-    between the last that did not pass and the first that did is halved. 0 is known not to pass.
-    """
-    failed, passed = 0, None
-    for _ in range(budget if most else 0):
-        count = min(max(1, 2 * failed), most) if passed is None else (failed + passed) // 2
-        if passes(count):
-            passed = count
-        else:
-            failed = count
-        if failed == most or passed == failed + 1:
-            break
-    return Found(passed, failed + 1)
 
 
 def ranked(damage: dict[str, Any]) -> list[Layer]:
@@ -131,15 +107,19 @@ def search_layers(search: Search, tries: int) -> dict[str, Any]:
         return tried.gate["passed"]
 
     all_layers: list[Layer] = []
-    found = Found(0, 0)
-    if not passes(0):
-        all_layers = [layer for layer in ranked(search.damage()) if layer.part in search.searched]
-        found = fewest(len(all_layers), passes, tries - 1)
+    if passes(0):
+        return {"sentence": "no layer must stay float", **names_of([], search), "tries": rows}
+    all_layers = [layer for layer in ranked(search.damage()) if layer.part in search.searched]
+    most = len(all_layers)
+    # In vain, where not even all of them are enough.
+    found = Found(None, most + 1)
+    if tries > 1 and most and passes(most):
+        found = fewest(most - 1, passes, tries - 2)
     if found.count is None:
-        raise UserError(failure(found, len(all_layers), search.searched))
+        raise UserError(failure(found, most, search.searched))
     doubt = "" if found.count == found.at_least else f", if not fewer ({found.at_least} or more)"
     kept = names_of(all_layers[: found.count], search)
-    sentence = f"{counted(found.count)} must stay float{doubt}"
+    sentence = f"{found.count} of {counted(most)} must stay float{doubt}"
     return {"sentence": sentence, **kept, "tries": rows}
 
 
@@ -152,10 +132,16 @@ def failure(found: Found, most: int, searched: list[str]) -> str:
             " the calibration clips, search the other part too, or take keep_float: [] and see the"
             " report"
         )
+    if found.at_least == most:
+        return (
+            f"only with all {most} layers of the {where} in float is the gate passed, and so with"
+            " nothing compiled; look at the calibration clips, or take keep_float: [] and see the"
+            " report"
+        )
     return (
-        f"at least {counted(found.at_least)} of the {where} must stay float for the gate to be"
-        " passed, and the tries are used up; give a larger compilation.keep_float_tries, and the"
-        " search goes on"
+        f"with {found.at_least - 1} of the {counted(most)} of the {where} in float the gate is not"
+        " passed, with all it is, and the tries are used up; give a larger"
+        " compilation.keep_float_tries, and the search goes on"
     )
 
 
@@ -168,7 +154,7 @@ def main(argv: list[str] | None = None) -> None:
     parts = ["encoder", "decoder"]
     add("--search", nargs="+", choices=parts, required=True, help="whose layers may stay float")
     add("--tries", type=int, required=True, help="compiles at most")
-    add("--gate", type=json.loads, required=True, help="bounds, as JSON")
+    add("--gate", type=bounds, required=True, help="bounds, as JSON")
     add("--kept", type=json.loads, default={}, help="JSON: layers of the other part that are float")
     add("--checkpoint", type=Path, required=True, help="manifest of the checkpoint")
     add("--graphs", type=Path, required=True, help="manifest of its float graphs")

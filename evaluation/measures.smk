@@ -106,6 +106,7 @@ rule choose_float_layers:
             "evaluation/keep_float.py",
             "evaluation/bootstrap.py",
             "evaluation/cells.py",
+            "evaluation/fewest.py",
             "evaluation/gate.py",
             "evaluation/hearing.py",
             "evaluation/inputs.py",

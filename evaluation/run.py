@@ -1,7 +1,7 @@
 """Evaluate a hand-off folder by itself, on the device that it is for.
 
-Needs the folder and recordings only, and writes what the pipeline writes: transcripts.json and
-quality.json, to be compared line by line.
+Needs the folder, and recordings with their manifests, and writes what the pipeline writes:
+transcripts.json and quality.json, to be compared line by line.
 
 Example, at the board:
     python -m evaluation.run whisper-small-aries-rb --clips evaluation --out results
@@ -14,7 +14,6 @@ model's; without, there are error rates and failures only.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,12 +22,12 @@ from transformers import WhisperProcessor
 
 from calibration.features import encoder_input
 from common.cli import UserError, run
-from common.files import read_json, sha256_of, write_json
-from common.listing import check_listed
+from common.files import is_unchanged, read_json, sha256_of, write_json
 from common.progress import Progress
-from data.clips import interleave, read_audio, understood
+from compilation.hand_off import sums
+from data.clips import Clip, interleave, read_audio, understood
 from evaluation.evaluate import sizes_of
-from evaluation.gate import COMPILED, FLOAT
+from evaluation.gate import COMPILED, FLOAT, bounds
 from evaluation.hearing import check_heard, detect, hear, references, row_of
 from evaluation.load import with_sessions
 from evaluation.score import score
@@ -69,6 +68,20 @@ def clips_for(manifest: dict[str, Any], folder: Path) -> list[Path]:
     return found
 
 
+def check_recordings(clips: list[Clip]) -> None:
+    """Refuse recordings that are not those of their manifests, before any is heard.
+
+    Raises:
+        UserError: One is missing or another.
+    """
+    for clip in clips:
+        if not is_unchanged(clip["path"], clip["sha256"]):
+            raise UserError(
+                f"{clip['path']} is missing, or is not the recording that its manifest lists; copy"
+                " the folder of --clips again, whole"
+            )
+
+
 def evaluate_folder(folder: Path, clips: Path) -> dict[str, Any]:
     """transcripts.json of a folder: what its parts hear of the clips.
 
@@ -76,15 +89,18 @@ def evaluate_folder(folder: Path, clips: Path) -> dict[str, Any]:
         UserError: there are no clips, or none with a text.
     """
     manifest = read_json(folder / "manifest.json")
-    check_listed(folder / "manifest.json")
+    if found := sums.differences(folder):
+        raise UserError(f"{folder}: {found[0]}; get the folder again, whole")
     manifests = clips_for(manifest, clips)
     tasks = manifest["calibration"]["decoder"]["settings"]["tasks"]
     encoder, decoder = sessions_of(folder)
     whisper = with_sessions(folder, encoder, decoder)
     processor = WhisperProcessor.from_pretrained(str(folder))
     generation = whisper.generation_config
+    chosen = understood(interleave(manifests), generation)
+    check_recordings(chosen)
     facts, rows = [], []
-    for clip in Progress(understood(interleave(manifests), generation), desc="device", unit="clip"):
+    for clip in Progress(chosen, desc="device", unit="clip"):
         states = encoder.encode(encoder_input(processor.feature_extractor, read_audio(clip)))
         found = detect(whisper, states)
         own = {"clip": clip["path"].name, **{key: clip[key] for key in KEPT}, "states": None}
@@ -137,10 +153,15 @@ def main(argv: list[str] | None = None) -> None:
     )
     add = parser.add_argument
     add("folder", type=Path, help="hand-off folder")
-    add("--clips", type=Path, required=True, help="folder of recordings and their manifests")
+    add(
+        "--clips",
+        type=Path,
+        required=True,
+        help="folder of recordings and their manifests (*.jsonl)",
+    )
     add("--device", choices=["cpu", "npu"], help="that the folder must be for")
     add("--float", type=Path, dest="pipeline", help="transcripts.json of the pipeline")
-    add("--gate", type=json.loads, help="bounds, as evaluation.gate of config.yaml, as JSON")
+    add("--gate", type=bounds, help="bounds, as evaluation.gate of config.yaml, as JSON")
     add("--out", type=Path, required=True, help="folder for transcripts.json and quality.json")
     args = parser.parse_args(argv)
     device = device_of(args.folder)

@@ -8,7 +8,6 @@ Example:
 """
 
 import argparse
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 from common.cli import run
 from common.files import read_json, write_json
 from evaluation.cells import KINDS, Row, cell, heard_kinds, scored
-from evaluation.gate import COMPILED, FLOAT, judge
+from evaluation.gate import COMPILED, FLOAT, bounds, judge
 
 WORST = 10
 NOT_JUDGED = {"passed": None, "sentence": "not judged: no float texts or no bounds", "checks": []}
@@ -146,7 +145,7 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--transcripts", type=Path, required=True, help="transcripts.json")
-    parser.add_argument("--gate", type=json.loads, required=True, help="bounds, as JSON")
+    parser.add_argument("--gate", type=bounds, required=True, help="bounds, as JSON")
     parser.add_argument("--out", type=Path, required=True, help="quality.json")
     args = parser.parse_args(argv)
     write_json(args.out, score(read_json(args.transcripts), args.gate))

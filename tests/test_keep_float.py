@@ -11,7 +11,7 @@ import yaml
 from common.cli import UserError
 from common.files import read_json, write_json, write_jsonl
 from evaluation import keep_float
-from evaluation.keep_float import Found, fewest
+from evaluation.fewest import Found, fewest
 from tests.workflow import DEMO, snakemake
 
 GATE = {"word_accuracy": 0.99, "language_word_accuracy": 0.98}
@@ -126,23 +126,25 @@ def search(folder: Path, *options: str, parts: str = "encoder decoder", tries: i
 def test_the_fewest_layers_are_chosen(tmp_path: Path, doubles: Doubles, capsys) -> None:
     result = read_json(search(tmp_path))
     assert (result["encoder"], result["decoder"]) == (["c"], ["b"])
-    assert result["sentence"] == "2 layers must stay float"
+    assert result["sentence"] == "2 of 5 layers must stay float"
     assert doubles.asked == [
         *("encoder", "decoder", "compiled+compiled", "float+float", "layers"),
-        *("encoder c", "compiled+compiled"),  # the decoder is as it was
-        *("decoder b", "compiled+compiled"),
+        *("encoder c e", "decoder b a d", "compiled+compiled"),
+        *("encoder c", "decoder", "compiled+compiled"),
+        *("decoder b", "compiled+compiled"),  # the encoder is as it was
     ]
     assert [(row["layers"], row["bytes"], row["passed"]) for row in result["tries"]] == [
         (0, 2000, False),
+        (5, 3500, True),
         (1, 2300, False),
         (2, 2600, True),
     ]
     lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == (
+    assert lines[2] == (
         "1 layer float: 0.0 MB, of which 0.0 MB for them; 0.250 s for a second of speech (float"
-        " 0.250); " + result["tries"][1]["sentence"]
+        " 0.250); " + result["tries"][2]["sentence"]
     )
-    assert lines[1].endswith("where 98.0 % at least is asked; 3 more of 8 checks fail")
+    assert lines[2].endswith("where 98.0 % at least is asked; 3 more of 8 checks fail")
     assert not list((tmp_path / "parts").rglob("*.bin"))
 
 
@@ -150,7 +152,7 @@ def test_other_bounds_compile_nothing_that_was_compiled(tmp_path: Path, doubles:
     search(tmp_path)
     done = len(doubles.asked)
     result = read_json(search(tmp_path, "--gate", json.dumps(GATE | {"word_accuracy": 0.5})))
-    assert len(result["tries"]) == 3 and len(doubles.asked) == done
+    assert len(result["tries"]) == 4 and len(doubles.asked) == done
 
 
 def test_changed_code_compiles_again(
@@ -177,16 +179,29 @@ def test_one_part_alone_can_be_searched(tmp_path: Path, doubles: Doubles) -> Non
     assert result["decoder"] == ["b"] and "encoder" not in result
     assert doubles.asked[:2] == ["encoder c", "decoder"]
     expected = "^not even with all 3 layers of the decoder in float is the gate passed"
+    done = len(doubles.asked)
     with pytest.raises(UserError, match=expected):
         search(tmp_path, parts="decoder")
+    assert doubles.asked[done:].count("compiled+compiled") == 2  # none, and all
+
+
+def test_a_search_that_leaves_nothing_compiled_has_failed(
+    tmp_path: Path, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.test_keep_float.NEEDED", set("abcde"))
+    with pytest.raises(UserError, match=r"^only with all 5 layers .* nothing compiled"):
+        search(tmp_path)
 
 
 def test_used_up_tries_are_not_lost(tmp_path: Path, doubles: Doubles) -> None:
-    expected = "^at least 2 layers of the encoder and decoder must .*compilation.keep_float_tries"
+    expected = (
+        "^with 1 of the 5 layers of the encoder and decoder in float the gate is not passed,"
+        " with all it is, and .*compilation.keep_float_tries"
+    )
     with pytest.raises(UserError, match=expected):
-        search(tmp_path, tries=2)
+        search(tmp_path, tries=3)
     done = len(doubles.asked)
-    assert read_json(search(tmp_path))["sentence"] == "2 layers must stay float"
+    assert read_json(search(tmp_path))["sentence"] == "2 of 5 layers must stay float"
     assert doubles.asked[done:] == ["decoder b", "compiled+compiled"]
 
 

@@ -40,6 +40,10 @@ def write(folder: Path) -> None:
         evaluation=evaluation,
         cpu=manifest["target"] == "cpu",
         languages=languages_of(manifest),
+        kept_float={
+            part: record["settings"].get("keep_float", [])
+            for part, record in manifest["parts"].items()
+        },
         clip=clip,
         multilingual=len(clip["prompt"]) > 2,  # it names a language and a task
         at_least=AT_LEAST,

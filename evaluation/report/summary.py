@@ -85,7 +85,7 @@ def sentences(quality: Quality, speed: dict[str, Any] | None) -> list[str]:
     gained = []
     if sizes["float"] and sizes["compiled"]:
         share = percent(sizes["compiled"] / sizes["float"], 0)
-        gained.append(f"The weights take {size(sizes['compiled'])}, {share} of the float model's")
+        gained.append(f"The weights take {size(sizes['compiled'])}, {share} of the float32 model's")
     if faster:
         gained.append(f"{faster['compiled']} computes {_pace(faster)} {faster['float']}")
     joined = ", and ".join(gained)
@@ -137,7 +137,7 @@ def tiles(quality: Quality, speed: dict[str, Any] | None) -> list[dict[str, str]
     sizes = quality["sizes"]["both"]
     if sizes["compiled"]:
         share = sizes["float"] and percent(sizes["compiled"] / sizes["float"], 0)
-        note = f"{share} of the float weights" if share else "float weights not known"
+        note = f"{share} of the float32 weights" if share else "float weights not known"
         both = {kind: size(sizes[kind]) for kind in ("float", "compiled")}
         found.append(
             {"label": "Weights", "before": both["float"], "after": both["compiled"], "note": note}

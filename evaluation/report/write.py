@@ -106,12 +106,14 @@ def sections(
         if name in files
     }
     shown = dict.fromkeys(("layers", "keep_float", "coverage", "speed")) | optional
-    contents = [pair for pair in CONTENTS.items() if shown.get(pair[0], True)]
+    shown_layers = {"layers": shown["layers"] or shown["keep_float"]}
+    contents = [pair for pair in CONTENTS.items() if (shown | shown_layers).get(pair[0], True)]
     return {
         "title": f"{quality['model']} for {quality['target']}: evaluation",
         "quality": quality,
         "verdict": summary_section.verdict(quality),
         "sentences": summary_section.sentences(quality, speed),
+        "subject": summary_section.subject(quality),
         "tiles": summary_section.tiles(quality, speed),
         "losses": summary_section.losses(quality),
         "contents": contents,
