@@ -85,7 +85,7 @@ def clips(demo: Path) -> list[Clip]:
     """An evaluation clip of every language, not of the same sentence in all."""
     manifests = sorted((demo / "data/audio_files/evaluation").glob("*.jsonl"))
     everything = interleave(manifests)
-    assert len(everything) == 3 * len(manifests) == 3 * LANGUAGES
+    assert len(everything) == 5 * len(manifests) == 5 * LANGUAGES
     return [everything[LANGUAGES * ((i + i // 3) % 3) + i] for i in range(LANGUAGES)]
 
 
