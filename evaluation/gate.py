@@ -8,7 +8,6 @@ interval of its figure: where a few clips leave both possible, it is too few cli
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +20,8 @@ from evaluation import bootstrap
 FLOAT, COMPILED = "float+float", "compiled+compiled"
 MANY = 100  # clips from which on the figure itself decides where the interval does not
 FEW = 5  # clips below which nothing can be told: an interval drawn from so few is too narrow
-BOUNDS = ("word_accuracy", "language_word_accuracy", "rate_rise", "no_worse", "failures")
+AT_LEAST = ("accuracy kept", "clips no worse")  # the other checks ask for a figure at most
 PASSED, FAILED, UNKNOWN = "passed", "failed", "too few clips"
-
-
-def bounds(text: str) -> dict[str, float]:
-    """The bounds of a command line: JSON, as evaluation.gate of the configuration has them.
-
-    Raises:
-        argparse.ArgumentTypeError: They are others.
-    """
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or set(found) != set(BOUNDS):
-        raise argparse.ArgumentTypeError(f"it is no JSON object with {', '.join(BOUNDS)}")
-    for name, value in found.items():
-        if not isinstance(value, int | float) or not 0 <= value <= 1:
-            raise argparse.ArgumentTypeError(f"{name} is {value}, and not from 0 to 1")
-    return found
 
 
 def verdict(figure: float, bound: float, interval: tuple[float, float], clips: int) -> str:
@@ -166,11 +147,18 @@ def judge(tasks: dict[str, list[dict[str, Any]]], gate: dict[str, float]) -> dic
     return {"passed": not failed, "sentence": sentence, "checks": checks}
 
 
+def within(check: dict[str, Any]) -> bool:
+    """Whether a check's figure itself keeps its bound, however sure that is."""
+    if check["what"] in AT_LEAST:
+        return check["figure"] >= check["bound"]
+    return check["figure"] <= check["bound"]
+
+
 def said(check: dict[str, Any]) -> str:
     """A check in words: language, figure and bound."""
     where = " ".join(filter(None, (check["language"], check["task"])))
     figure, bound = f"{100 * check['figure']:.1f} %", f"{100 * check['bound']:.1f} %"
-    side = "least" if check["what"] in ("accuracy kept", "clips no worse") else "most"
+    side = "least" if check["what"] in AT_LEAST else "most"
     return f"{where}: {check['what']} {figure}, where {bound} at {side} is asked"
 
 

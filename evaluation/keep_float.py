@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 
 from common.cli import UserError, run
 from common.files import read_json, write_json
+from evaluation.bounds import bounds
 from evaluation.fewest import Found, fewest
-from evaluation.gate import bounds
 from evaluation.tries import Search, Try
 
 PARTS = {"encoder": "encoder", "decoder": "decoder", "decoder_cross": "decoder"}  # of each graph
@@ -67,8 +67,8 @@ def cost(layers: list[Layer], tried: Try, before: float) -> dict[str, Any]:
         "bytes_for_layers": growth(layers),
         "real_time_factor": tried.real_time_factor,
         "float_real_time_factor": before,
-        "passed": tried.gate["passed"],
-        "sentence": tried.gate["sentence"],
+        "passed": tried.passed,
+        "sentence": tried.sentence,
     }
 
 
@@ -104,7 +104,7 @@ def search_layers(search: Search, tries: int) -> dict[str, Any]:
         tried = search.attempt(names_of(layers, search))
         rows.append(cost(layers, tried, search.heard_float().real_time_factor))
         print(said(rows[-1]), flush=True)
-        return tried.gate["passed"]
+        return tried.passed
 
     all_layers: list[Layer] = []
     if passes(0):

@@ -105,6 +105,7 @@ rule choose_float_layers:
         code=[
             "evaluation/keep_float.py",
             "evaluation/bootstrap.py",
+            "evaluation/bounds.py",
             "evaluation/cells.py",
             "evaluation/fewest.py",
             "evaluation/gate.py",

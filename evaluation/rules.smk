@@ -67,6 +67,7 @@ rule score:
         code=[
             "evaluation/score.py",
             "evaluation/bootstrap.py",
+            "evaluation/bounds.py",
             "evaluation/cells.py",
             "evaluation/gate.py",
             "evaluation/metrics.py",

@@ -26,8 +26,9 @@ from common.files import is_unchanged, read_json, sha256_of, write_json
 from common.progress import Progress
 from compilation.hand_off import sums
 from data.clips import Clip, interleave, read_audio, understood
+from evaluation.bounds import bounds
 from evaluation.evaluate import sizes_of
-from evaluation.gate import COMPILED, FLOAT, bounds
+from evaluation.gate import COMPILED, FLOAT
 from evaluation.hearing import check_heard, detect, hear, references, row_of
 from evaluation.load import with_sessions
 from evaluation.score import score

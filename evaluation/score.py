@@ -16,8 +16,9 @@ import numpy as np
 
 from common.cli import run
 from common.files import read_json, write_json
+from evaluation.bounds import bounds
 from evaluation.cells import KINDS, Row, cell, heard_kinds, scored
-from evaluation.gate import COMPILED, FLOAT, bounds, judge
+from evaluation.gate import COMPILED, FLOAT, judge
 
 WORST = 10
 NOT_JUDGED = {"passed": None, "sentence": "not judged: no float texts or no bounds", "checks": []}

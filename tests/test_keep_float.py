@@ -21,6 +21,7 @@ DAMAGE = {  # c and b being the most damaged
     "decoder": [("a", 20.0), ("d", 30.0)],
     "decoder_cross": [("b", None)],
 }
+CLIPS = 20
 NEEDED = {"b", "c"}  # layers without which nothing is heard
 
 
@@ -97,7 +98,7 @@ class Doubles:
         row = {"language": "de_de", "task": "transcribe", "whisper_language": "de"}
         row |= {"clip": "a.wav", "reference": "one two", "texts": {pairing: text}}
         row |= {"tokens": {pairing: 2}, "at_limit": {pairing: False}}
-        write_json(out, {"seconds": 2.0, "audio_seconds": 8.0, "rows": [row] * 20})
+        write_json(out, {"seconds": 2.0, "audio_seconds": 8.0, "rows": [row] * CLIPS})
 
 
 @pytest.fixture
@@ -153,6 +154,15 @@ def test_other_bounds_compile_nothing_that_was_compiled(tmp_path: Path, doubles:
     done = len(doubles.asked)
     result = read_json(search(tmp_path, "--gate", json.dumps(GATE | {"word_accuracy": 0.5})))
     assert len(result["tries"]) == 4 and len(doubles.asked) == done
+
+
+def test_too_few_clips_are_no_ground_to_stop(
+    tmp_path: Path, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.test_keep_float.CLIPS", 3)
+    result = read_json(search(tmp_path))
+    assert [row["passed"] for row in result["tries"]] == [False, True, False, True]
+    assert result["tries"][0]["sentence"].startswith("too few clips to tell, but transcribe: acc")
 
 
 def test_changed_code_compiles_again(

@@ -11,6 +11,7 @@ import pytest
 from common.cli import UserError
 from evaluation import bootstrap, coverage, gate
 from evaluation.metrics import in_wrong_script, repeats_itself
+from evaluation.score import main as score_main
 from evaluation.score import score
 from evaluation.signal import decibels, distance, logit_distances
 
@@ -229,3 +230,16 @@ def test_values_beyond_the_calibrated_range() -> None:
     said = coverage.warning({"inputs": {"mel": {"languages": {"ko_kr": one, "de_de": few}}}})
     assert "50.0 % of the mel of held-out ko_kr clips" in said
     assert coverage.warning({"inputs": {"mel": {"languages": {"de_de": few}}}}) == ""
+
+
+@pytest.mark.parametrize(
+    "text", ["[", "{}", "[]", '{"word_accuracy": 1}', json.dumps(BOUNDS | {"no_worse": 1.5})]
+)
+def test_other_bounds_are_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "transcripts.json"
+    path.write_text(json.dumps(heard(many("de_de", 5, 0))), encoding="utf-8")
+    command = ["--transcripts", str(path), "--out", str(tmp_path / "quality.json"), "--gate"]
+    with pytest.raises(SystemExit):
+        score_main([*command, text])
+    assert "argument --gate: " in capsys.readouterr().err
+    score_main([*command, json.dumps(BOUNDS)])

@@ -1,0 +1,24 @@
+"""The gate's bounds on a command line."""
+
+import argparse
+import json
+
+BOUNDS = ("word_accuracy", "language_word_accuracy", "rate_rise", "no_worse", "failures")
+
+
+def bounds(text: str) -> dict[str, float]:
+    """The bounds of a command line: JSON, as evaluation.gate of the configuration has them.
+
+    Raises:
+        argparse.ArgumentTypeError: They are others.
+    """
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or set(found) != set(BOUNDS):
+        raise argparse.ArgumentTypeError(f"it is no JSON object with {', '.join(BOUNDS)}")
+    for name, value in found.items():
+        if not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise argparse.ArgumentTypeError(f"{name} is {value}, and not from 0 to 1")
+    return found
