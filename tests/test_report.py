@@ -563,7 +563,7 @@ def test_too_few_clips_over_all_languages_are_no_pass() -> None:
     quality = sample_quality()
     assert verdict(quality)["label"] == "Passed"
     quality["gate"]["checks"][-1]["verdict"] = "too few clips"
-    assert verdict(quality)["label"] == "Too few clips to tell"
+    assert verdict(quality)["label"].startswith("Passed, as far as")
     quality["gate"]["passed"] = False
     assert verdict(quality)["label"] == "Not passed"
 

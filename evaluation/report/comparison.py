@@ -29,7 +29,7 @@ def sections(results: list[Result]) -> dict[str, Any]:
     """
     tasks = list(dict.fromkeys(task for quality, _ in results for task in quality["tasks"]))
     front = on_front([_measures(result, tasks[0]) for result in results])
-    passed = sum(verdict(quality)["kind"] == "passed" for quality, _ in results)
+    passed = sum(quality["gate"]["passed"] is True for quality, _ in results)
     labels = labels_of(results)
     rows = [_row(result, tasks) for result in results]
     return {

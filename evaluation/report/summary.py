@@ -19,7 +19,8 @@ from evaluation.report.languages import name_of
 from evaluation.report.sections import COMPILED, FLOAT, languages_of, loss_of
 from evaluation.report.speed import gain
 
-LABELS = {PASSED: "Passed", FAILED: "Not passed", UNKNOWN: "Too few clips to tell"}
+UNSURE = "Passed, as far as so few clips can tell"
+LABELS = {PASSED: "Passed", FAILED: "Not passed", UNKNOWN: UNSURE}
 MAIN = (
     "accuracy kept",
     "error rate",
