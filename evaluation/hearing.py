@@ -106,7 +106,7 @@ def check_heard(rows: list[dict[str, Any]]) -> None:
         UserError: No clip could be scored.
     """
     if not rows:
-        raise UserError("no evaluation clip has a human text; give the index a column `text`")
+        raise UserError("no clip has a human text to compare with; give the index a column `text`")
 
 
 def references(clip: Clip, generation: SimpleNamespace, tasks: list[str]) -> dict[str, str]:

@@ -118,7 +118,7 @@ def quality_of(demo: Path, compiled: Path, clips: list[Path]) -> dict[str, Any]:
 def quality_with(demo: Path, folder: Path, clips: list[Path]) -> tuple[Path, dict[str, Any]]:
     """The hand-off manifest of a model calibrated on these clips, and its quality."""
     compiled = compile_with(folder, demo, clips)
-    return compiled, quality_of(demo, compiled, few_clips(demo, folder / "evaluation", 1)[:12])
+    return compiled, quality_of(demo, compiled, few_clips(demo, folder / "evaluation", 2))
 
 
 @pytest.fixture(scope="module")
