@@ -22,7 +22,7 @@ sys.path.insert(0, workflow.basedir)
 from common.cli import UserError
 from common.config import check
 from common.running import announce, hold, sentences
-from compilation.qb_limits import NPU_TARGETS
+from compilation.qb.limits import NPU_TARGETS
 from compilation.targets import compiler_version, resolve
 from data.languages import FLEURS_TO_WHISPER
 from data.local import local_layout, local_split
@@ -112,9 +112,9 @@ include: "data/rules.smk"
 include: "data/labels.smk"
 include: "runtime/rules.smk"
 include: "calibration/rules.smk"
-include: "compilation/rules.smk"
-include: "compilation/qb.smk"
-include: "compilation/hand_off.smk"
+include: "compilation/openvino/rules.smk"
+include: "compilation/qb/rules.smk"
+include: "compilation/hand_off/rules.smk"
 include: "evaluation/rules.smk"
 include: "evaluation/measures.smk"
 
@@ -196,7 +196,7 @@ def new_results():
 def print_tables():
     """The tables of what this run has evaluated."""
     if quality := [str(path) for path in new_results() if path.name == "quality.json"]:
-        shell("python -m evaluation.table {quality:q}")
+        shell("python -m evaluation.report.table {quality:q}")
 
 
 onsuccess:

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 from common.cli import UserError, run
 from common.disk import free_bytes
-from compilation.qb_calls import generation_of
-from compilation.qb_limits import NPU_TARGETS, Refused, check_target, warnings_on
+from compilation.qb.generations import generation_of
+from compilation.qb.limits import NPU_TARGETS, Refused, check_target, warnings_on
 
 ASK = """
 import importlib.metadata as m, json, sys

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from common.cli import UserError
-from compilation.qb_limits import NPU_TARGETS, targets_of
+from compilation.qb.limits import NPU_TARGETS, targets_of
 
 COMPILER = "qbcompiler"  # the NPU vendor's package
 

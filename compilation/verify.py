@@ -17,7 +17,7 @@ from common.cli import UserError, run
 from common.files import read_json
 from compilation.hand_off import sums, vendor
 from compilation.hand_off.provenance import check_manifest
-from compilation.qb_check import expected_sizes, read_part
+from compilation.qb.check import expected_sizes, read_part
 from runtime.npu_sessions import has_npu
 from runtime.tables import NAMES, load_tables
 

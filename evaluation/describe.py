@@ -13,7 +13,7 @@ from typing import Any
 from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_json
 from compilation.hand_off import readme, sums
-from evaluation.gate import COMPILED, FLOAT
+from evaluation.scoring.gate import COMPILED, FLOAT
 
 NAME, RESULTS = "evaluation.json", "evaluation/results"
 REWRITTEN = (NAME, "README.md")

@@ -19,8 +19,8 @@ rule measure_coverage:
         ],
         clips=lambda wildcards: clips("evaluation", wildcards.model),
         code=[
-            "evaluation/coverage.py",
-            "evaluation/inputs.py",
+            "evaluation/layers/coverage.py",
+            "evaluation/layers/part_inputs.py",
             "calibration/features.py",
             "calibration/strata.py",
             "common/cli.py",
@@ -43,7 +43,7 @@ rule measure_coverage:
     params:
         packages=versions("numpy", "openvino", "tokenizers", "transformers"),
     shell:
-        "python -m evaluation.coverage --checkpoint {input.checkpoint:q} --graphs {input.graphs:q}"
+        "python -m evaluation.layers.coverage --checkpoint {input.checkpoint:q} --graphs {input.graphs:q}"
         " --calibration {input.calibration:q} --clips {input.clips:q} --out {output:q} 2> {log:q}"
 
 
@@ -58,9 +58,9 @@ rule rank_layers:
         ],
         clips=lambda wildcards: clips("evaluation", wildcards.model),
         code=[
-            "evaluation/layers.py",
-            "evaluation/inputs.py",
-            "evaluation/layer_cut.py",
+            "evaluation/layers/rank.py",
+            "evaluation/layers/part_inputs.py",
+            "evaluation/layers/cut.py",
             "calibration/features.py",
             "calibration/strata.py",
             "common/cli.py",
@@ -68,8 +68,8 @@ rule rank_layers:
             "common/listing.py",
             "common/nearest.py",
             "common/progress.py",
-            "compilation/openvino_calibration.py",
-            "compilation/openvino_layers.py",
+            "compilation/openvino/samples.py",
+            "compilation/openvino/layers.py",
             "data/audio.py",
             "data/cache.py",
             "data/clips.py",
@@ -88,7 +88,7 @@ rule rank_layers:
     params:
         packages=versions("numpy", "openvino", "tokenizers", "transformers"),
     shell:
-        "python -m evaluation.layers --checkpoint {input.checkpoint:q} --graphs {input.graphs:q}"
+        "python -m evaluation.layers.rank --checkpoint {input.checkpoint:q} --graphs {input.graphs:q}"
         " --parts {input.parts:q} --clips {input.clips:q} --out {output:q} 2> {log:q}"
 
 
@@ -103,33 +103,33 @@ rule choose_float_layers:
         ],
         clips=lambda wildcards: clips("calibration", wildcards.model),
         code=[
-            "evaluation/keep_float.py",
-            "evaluation/bootstrap.py",
-            "evaluation/bounds.py",
-            "evaluation/cells.py",
-            "evaluation/fewest.py",
-            "evaluation/gate.py",
-            "evaluation/hearing.py",
-            "evaluation/inputs.py",
-            "evaluation/layer_cut.py",
-            "evaluation/layers.py",
-            "evaluation/listen.py",
-            "evaluation/load.py",
-            "evaluation/metrics.py",
-            "evaluation/score.py",
-            "evaluation/tries.py",
+            "evaluation/layers/choose_float.py",
+            "evaluation/scoring/bootstrap.py",
+            "evaluation/scoring/gate_bounds.py",
+            "evaluation/scoring/task_statistics.py",
+            "evaluation/layers/smallest_count.py",
+            "evaluation/scoring/gate.py",
+            "evaluation/transcription/generate.py",
+            "evaluation/layers/part_inputs.py",
+            "evaluation/layers/cut.py",
+            "evaluation/layers/rank.py",
+            "evaluation/layers/hear_trial.py",
+            "evaluation/transcription/models.py",
+            "evaluation/scoring/text_errors.py",
+            "evaluation/quality/score.py",
+            "evaluation/layers/trials.py",
             "calibration/features.py",
             "calibration/store.py",
             "calibration/strata.py",
-            "common/apart.py",
+            "common/child_process.py",
             "common/cli.py",
             "common/files.py",
             "common/listing.py",
             "common/nearest.py",
             "common/progress.py",
-            "compilation/openvino_calibration.py",
-            "compilation/openvino_layers.py",
-            "compilation/openvino_quantise.py",
+            "compilation/openvino/samples.py",
+            "compilation/openvino/layers.py",
+            "compilation/openvino/quantise.py",
             "data/audio.py",
             "data/cache.py",
             "data/clips.py",
@@ -164,7 +164,7 @@ rule choose_float_layers:
         gate=json.dumps(config["evaluation"]["gate"]),
         tasks=lambda wildcards: tasks(wildcards.model),
     shell:
-        "python -m evaluation.keep_float --search {params.searched:q} --kept {params.kept:q}"
+        "python -m evaluation.layers.choose_float --search {params.searched:q} --kept {params.kept:q}"
         " --tries {params.tries} --gate {params.gate:q} --checkpoint {input.checkpoint:q}"
         " --graphs {input.graphs:q} --calibration {input.calibration:q} --clips {input.clips:q}"
         " --tasks {params.tasks:q} --out {output:q} 2> {log:q}"
@@ -186,7 +186,7 @@ rule measure_speed:
             "calibration/features.py",
             "calibration/greedy.py",
             "calibration/strata.py",
-            "common/apart.py",
+            "common/child_process.py",
             "common/cli.py",
             "common/files.py",
             "common/gpu.py",

@@ -17,13 +17,13 @@ rule evaluate:
         clips=lambda wildcards: clips("evaluation", wildcards.model),
         calibration="calibration/sets/{model}/encoder/manifest.json",
         code=[
-            "evaluation/evaluate.py",
-            "evaluation/bootstrap.py",
-            "evaluation/gate.py",
-            "evaluation/hearing.py",
-            "evaluation/load.py",
-            "evaluation/metrics.py",
-            "evaluation/signal.py",
+            "evaluation/quality/evaluate.py",
+            "evaluation/scoring/bootstrap.py",
+            "evaluation/scoring/gate.py",
+            "evaluation/transcription/generate.py",
+            "evaluation/transcription/models.py",
+            "evaluation/scoring/text_errors.py",
+            "evaluation/quality/distances.py",
             "calibration/features.py",
             "calibration/greedy.py",
             "calibration/strata.py",
@@ -55,7 +55,7 @@ rule evaluate:
         packages=versions("numpy", "openvino", "torch", "transformers"),
         flags=lambda wildcards: ["--tasks", *tasks(wildcards.model)],
     shell:
-        "python -m evaluation.evaluate --graphs {input.graphs:q}"
+        "python -m evaluation.quality.evaluate --graphs {input.graphs:q}"
         " --compiled {input.compiled:q} --clips {input.clips:q}"
         " --calibration {input.calibration:q} {params.flags:q} --out {output:q} 2> {log:q}"
 
@@ -65,12 +65,12 @@ rule score:
     input:
         transcripts=f"{RESULTS}/transcripts.json",
         code=[
-            "evaluation/score.py",
-            "evaluation/bootstrap.py",
-            "evaluation/bounds.py",
-            "evaluation/cells.py",
-            "evaluation/gate.py",
-            "evaluation/metrics.py",
+            "evaluation/quality/score.py",
+            "evaluation/scoring/bootstrap.py",
+            "evaluation/scoring/gate_bounds.py",
+            "evaluation/scoring/task_statistics.py",
+            "evaluation/scoring/gate.py",
+            "evaluation/scoring/text_errors.py",
             "common/cli.py",
             "common/files.py",
             "data/languages.py",
@@ -83,7 +83,7 @@ rule score:
         packages=versions("jiwer", "numpy", "sacrebleu"),
         gate=json.dumps(config["evaluation"]["gate"]),
     shell:
-        "python -m evaluation.score --transcripts {input.transcripts:q} --gate {params.gate:q}"
+        "python -m evaluation.quality.score --transcripts {input.transcripts:q} --gate {params.gate:q}"
         " --out {output:q} 2> {log:q}"
 
 
@@ -96,8 +96,8 @@ rule describe_hand_off:
         templates=["compilation/hand_off/readme.md.j2"],
         code=[
             "evaluation/describe.py",
-            "evaluation/bootstrap.py",
-            "evaluation/gate.py",
+            "evaluation/scoring/bootstrap.py",
+            "evaluation/scoring/gate.py",
             "calibration/greedy.py",
             "common/cli.py",
             "common/files.py",
@@ -143,9 +143,9 @@ rule write_report:
         ],
         code=[
             "evaluation/report/write.py",
-            "evaluation/bootstrap.py",
-            "evaluation/gate.py",
-            "evaluation/metrics.py",
+            "evaluation/scoring/bootstrap.py",
+            "evaluation/scoring/gate.py",
+            "evaluation/scoring/text_errors.py",
             "evaluation/report/audio.py",
             "evaluation/report/charts.py",
             "evaluation/report/clips.py",
@@ -155,7 +155,7 @@ rule write_report:
             "evaluation/report/provenance.py",
             "evaluation/report/scatter.py",
             "evaluation/report/sections.py",
-            "evaluation/report/signal.py",
+            "evaluation/report/numerics.py",
             "evaluation/report/speed.py",
             "evaluation/report/summary.py",
             "common/cli.py",
@@ -185,8 +185,8 @@ rule check_gate:
         described="compiled/{model}/{target}/evaluation.json",
         report=f"{RESULTS}/report.html",
         code=[
-            "evaluation/gate.py",
-            "evaluation/bootstrap.py",
+            "evaluation/scoring/gate.py",
+            "evaluation/scoring/bootstrap.py",
             "common/cli.py",
             "common/files.py",
         ],
@@ -195,4 +195,4 @@ rule check_gate:
     log:
         "logs/check_gate/{model}_{target}.log",
     shell:
-        "python -m evaluation.gate {input.quality:q} --out {output:q} 2> {log:q}"
+        "python -m evaluation.scoring.gate {input.quality:q} --out {output:q} 2> {log:q}"

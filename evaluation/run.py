@@ -26,12 +26,12 @@ from common.files import is_unchanged, read_json, sha256_of, write_json
 from common.progress import Progress
 from compilation.hand_off import sums
 from data.clips import Clip, interleave, read_audio, understood
-from evaluation.bounds import bounds
-from evaluation.evaluate import sizes_of
-from evaluation.gate import COMPILED, FLOAT
-from evaluation.hearing import check_heard, detect, hear, references, row_of
-from evaluation.load import with_sessions
-from evaluation.score import score
+from evaluation.quality.evaluate import sizes_of
+from evaluation.quality.score import score
+from evaluation.scoring.gate import COMPILED, FLOAT
+from evaluation.scoring.gate_bounds import bounds
+from evaluation.transcription.generate import check_heard, detect, hear, references, row_of
+from evaluation.transcription.models import with_sessions
 from runtime.folder import sessions_of
 
 DEVICES = {".xml": "cpu", ".mxq": "npu"}

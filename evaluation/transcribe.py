@@ -15,7 +15,7 @@ from common.cli import UserError, run
 from common.nearest import nearest
 from data.audio import RATE, to_mono
 from data.clips import is_multilingual
-from evaluation.load import load_compiled
+from evaluation.transcription.models import load_compiled
 
 
 def read_mono(path: Path) -> np.ndarray:

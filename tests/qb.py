@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from common.files import read_json, write_json
-from compilation.place_checkpoint import place
+from compilation.qb.place_checkpoint import place
 from tests.imports import ROOT
 from tests.qb_double.install import install
 
@@ -45,8 +45,8 @@ def placed(checkpoint: Path, folder: Path) -> Path:
 
 
 def step(python: Path, *arguments: object) -> subprocess.CompletedProcess:
-    """One step of `compilation.qb_compile` in an interpreter."""
-    command = [str(python), "-m", "compilation.qb_compile", *map(str, arguments)]
+    """One step of `compilation.qb.compile` in an interpreter."""
+    command = [str(python), "-m", "compilation.qb.compile", *map(str, arguments)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 

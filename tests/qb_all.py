@@ -8,35 +8,34 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from compilation import qb_call, qb_compile
-from compilation.qb_recipes import Wish
+from compilation.qb import compile as compile_module
+from compilation.qb import invoke
+from compilation.qb.recipes import Wish
 from tests.qb import fake_set
 
 
 def call(request: dict[str, Any], folder: Path, suffix: str, hours: float) -> dict[str, Any]:
-    """As `qb_compile.call`, in this process."""
+    """As `compile_module.call`, in this process."""
     folder.mkdir(parents=True)
     out = folder / f"part{suffix}"
     request |= {"out": str(out), "resolved": str(folder / "resolved.json")}
     wish = Wish(**{**request["wish"], "device": "cpu"})
-    arguments = {"parse": qb_call.parse, "quantise": qb_call.quantise}[request["step"]](
-        request, wish
-    )
+    arguments = {"parse": invoke.parse, "quantise": invoke.quantise}[request["step"]](request, wish)
     return {"arguments": arguments, "device": "cpu", "file": out, "seconds": 0.1, "peak": 1}
 
 
 def main() -> None:
     """Both steps of both parts."""
     folder, target, recipe, *schemes = sys.argv[1:]
-    qb_compile.call = call
+    compile_module.call = call
     manifest = Path(folder) / "checkpoint/manifest.json"
     for part, scheme in zip(("encoder", "decoder"), schemes, strict=True):
         common = ["--part", part, "--target", target, "--checkpoint", str(manifest)]
         graph = f"{folder}/{part}.mblt"
-        qb_compile.main(["parse", *common, "--out", graph])
+        compile_module.main(["parse", *common, "--out", graph])
         listing = fake_set(Path(folder) / f"set_{part}", manifest, part)
         inputs = ["--graph", graph, "--calibration", str(listing), "--recipe", recipe]
-        qb_compile.main(
+        compile_module.main(
             ["quantise", *common, *inputs, "--scheme", scheme, "--out", f"{folder}/{part}.mxq"]
         )
 

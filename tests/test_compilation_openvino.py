@@ -15,7 +15,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 
 from common.cli import UserError
 from common.files import read_json, save_npy, sha256_of, write_json
-from compilation import openvino_quantise
+from compilation.openvino import quantise
 from runtime import graphs as float_graphs
 from runtime.graphs import decoder_cross_graph, decoder_graph, encoder_graph
 from runtime.ir import compile_model, fix_batch, make_stateful, read_model, save_model, trim_states
@@ -143,7 +143,7 @@ def export_parts(inputs: Path, out: Path) -> None:
 
 def quantise_parts(inputs: Path, out: Path) -> None:
     for part in PARTS:
-        openvino_quantise.main(quantise_arguments(part, out / "graphs", inputs / "sets", out))
+        quantise.main(quantise_arguments(part, out / "graphs", inputs / "sets", out))
 
 
 def quantise_arguments(part: str, graphs: Path, sets: Path, out: Path) -> list[str]:
@@ -348,7 +348,7 @@ def test_bad_sample_is_named_and_nothing_is_written(
         entry["sha256"] = sha256_of(bad)
         write_json(manifest, content)
     with pytest.raises(UserError) as error:
-        openvino_quantise.main(quantise_arguments(part, graphs, tmp_path / "sets", tmp_path))
+        quantise.main(quantise_arguments(part, graphs, tmp_path / "sets", tmp_path))
     assert str(bad) in str(error.value)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
@@ -359,12 +359,12 @@ def test_sets_of_the_other_part_and_absent_files_are_refused(graphs, inputs, tmp
     arguments = quantise_arguments("encoder", graphs, inputs / "sets", tmp_path)
     swapped = [word.replace("/encoder/manifest", "/decoder/manifest") for word in arguments]
     with pytest.raises(UserError, match="of the decoder, not of the encoder"):
-        openvino_quantise.main(swapped)
+        quantise.main(swapped)
     absent = quantise_arguments("encoder", tmp_path, inputs / "sets", tmp_path)
     with pytest.raises(UserError, match="export the float graph"):
-        openvino_quantise.main(absent)
+        quantise.main(absent)
     with pytest.raises(UserError, match=r"smooth-quant-alpha is 1\.5"):
-        openvino_quantise.main([*arguments, "--smooth-quant-alpha", "1.5"])
+        quantise.main([*arguments, "--smooth-quant-alpha", "1.5"])
 
 
 def test_failed_write_leaves_nothing(graphs, tmp_path, monkeypatch) -> None:

@@ -23,7 +23,7 @@ from data.cache import local_folder
 from data.clips import read_audio
 from data.label_store import Label, LabelStore
 from data.languages import FLEURS_TO_WHISPER
-from evaluation.metrics import normalise
+from evaluation.scoring.text_errors import normalise
 from tests.conftest import ROOT, make_checkpoint, make_clips, manifest_of
 
 SENTENCE = r"^[^\n]+$"

@@ -12,7 +12,7 @@ from common.cli import UserError
 from compilation.hand_off.expect import cosine
 from data.cache import local_folder
 from evaluation import transcribe
-from evaluation.metrics import Errors, count_errors, normalise
+from evaluation.scoring.text_errors import Errors, count_errors, normalise
 from runtime.compiled_whisper import CompiledWhisper
 from runtime.folder import sessions_of
 from runtime.torch_sessions import TorchDecoder, TorchEncoder

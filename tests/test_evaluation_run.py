@@ -11,10 +11,11 @@ import yaml
 from common.cli import UserError
 from common.files import read_json, read_jsonl, write_jsonl
 from compilation.verify import verify
-from evaluation import describe, gate, run
+from evaluation import describe, run
+from evaluation.quality.score import score
 from evaluation.report import write
-from evaluation.score import score
-from evaluation.table import table_of
+from evaluation.report.table import table_of
+from evaluation.scoring import gate
 from tests.imports import ROOT
 from tests.test_npu_folder import device, running  # noqa: F401
 from tests.test_npu_folder import folder as npu  # noqa: F401

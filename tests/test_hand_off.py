@@ -20,8 +20,8 @@ from transformers import AutoProcessor, GenerationConfig, WhisperForConditionalG
 
 from common.cli import UserError
 from common.files import listed, read_json, write_json
-from compilation.archive import archive
 from compilation.hand_off import expect, golden, provenance, sums
+from compilation.hand_off.archive import archive
 from compilation.verify import verify
 from evaluation.describe import describe
 from tests.imports import ROOT

@@ -10,8 +10,8 @@ import yaml
 
 from common.cli import UserError
 from common.files import read_json, write_json, write_jsonl
-from evaluation import keep_float
-from evaluation.fewest import Found, fewest
+from evaluation.layers import choose_float
+from evaluation.layers.smallest_count import Found, fewest
 from tests.workflow import DEMO, snakemake
 
 GATE = {"word_accuracy": 0.99, "language_word_accuracy": 0.98}
@@ -74,12 +74,12 @@ class Doubles:
         given = {words[begin]: words[begin + 1 : end] for begin, end in pairs}
         getattr(self, module.split(".")[-1])(given, Path(given["--out"][0]))
 
-    def openvino_quantise(self, given: dict[str, list[str]], out: Path) -> None:
+    def quantise(self, given: dict[str, list[str]], out: Path) -> None:
         self.asked.append(f"{given['--part'][0]} {' '.join(given['--keep-float'])}".strip())
         write_json(out.with_suffix(".json"), {"settings": {"keep_float": given["--keep-float"]}})
         out.with_suffix(".bin").write_bytes(bytes(1000 + 300 * len(given["--keep-float"])))
 
-    def layers(self, given: dict[str, list[str]], out: Path) -> None:
+    def rank(self, given: dict[str, list[str]], out: Path) -> None:
         self.asked.append("layers")
         rows = {
             part: [{"layer": name, "sqnr_db": sqnr, "bytes": 100} for name, sqnr in pairs]
@@ -87,7 +87,7 @@ class Doubles:
         }
         write_json(out, {"model": "tiny", "parts": rows})
 
-    def listen(self, given: dict[str, list[str]], out: Path) -> None:
+    def hear_trial(self, given: dict[str, list[str]], out: Path) -> None:
         pairing, text = "float+float", "one two"
         if "--parts" in given:
             pairing, kept = "compiled+compiled", set()
@@ -105,7 +105,7 @@ class Doubles:
 def doubles(monkeypatch: pytest.MonkeyPatch) -> Doubles:
     """In place of the processes of a search."""
     found = Doubles()
-    monkeypatch.setattr("evaluation.tries.apart", found)
+    monkeypatch.setattr("evaluation.layers.trials.apart", found)
     return found
 
 
@@ -120,7 +120,7 @@ def search(folder: Path, *options: str, parts: str = "encoder decoder", tries: i
     words = [word for name, file in files.items() for word in (f"--{name}", str(folder / file))]
     words += ["--calibration", str(folder / "encoder.json"), str(folder / "decoder.json")]
     words += ["--search", *parts.split(), "--tries", str(tries), "--gate", json.dumps(GATE)]
-    keep_float.main([*words, *options, "--out", str(folder / "parts/keep_float.json")])
+    choose_float.main([*words, *options, "--out", str(folder / "parts/keep_float.json")])
     return folder / "parts/keep_float.json"
 
 
@@ -170,7 +170,7 @@ def test_changed_code_compiles_again(
 ) -> None:
     search(tmp_path)
     done = len(doubles.asked)
-    monkeypatch.setattr("evaluation.tries.source_of", lambda *modules: list(modules))
+    monkeypatch.setattr("evaluation.layers.trials.source_of", lambda *modules: list(modules))
     search(tmp_path)
     assert doubles.asked[done:] == doubles.asked[:done]
 

@@ -13,10 +13,10 @@ from openvino import opset13
 
 from common.cli import UserError
 from common.files import listed, read_json, read_jsonl, sha256_of, write_json, write_jsonl
-from compilation import openvino_quantise
-from compilation.openvino_layers import layers_of, value_products
-from evaluation import layers
-from evaluation.layer_cut import by_name
+from compilation.openvino import quantise
+from compilation.openvino.layers import layers_of, value_products
+from evaluation.layers import rank
+from evaluation.layers.cut import by_name
 from runtime.ir import compile_model, read_model, save_model
 from tests.conftest import graphs_of
 from tests.test_calibration import make_sets
@@ -46,12 +46,12 @@ def graphs(checkpoint: Path) -> Path:
     return graphs_of(checkpoint)
 
 
-def quantise(part: str, graphs: Path, sets: Path, out: Path, *options: str) -> Path:
+def quantised(part: str, graphs: Path, sets: Path, out: Path, *options: str) -> Path:
     """Quantise a part into a folder; its record."""
     files = {"graph": graphs.with_name(f"{part}.xml"), "calibration": sets / part / "manifest.json"}
     files["out"] = out / f"{part}.xml"
     words = [word for name, path in files.items() for word in (f"--{name}", str(path))]
-    openvino_quantise.main(["--part", part, *words, *options])
+    quantise.main(["--part", part, *words, *options])
     return files["out"].with_suffix(".json")
 
 
@@ -60,7 +60,7 @@ def parts(graphs: Path, sets: Path, tmp_path_factory) -> Path:
     """Folder of its int8 parts."""
     folder = tmp_path_factory.mktemp("parts")
     for part in ("encoder", "decoder"):
-        quantise(part, graphs, sets, folder)
+        quantised(part, graphs, sets, folder)
     return folder
 
 
@@ -71,7 +71,7 @@ def measure(graphs: Path, sets: Path, parts: Path, *names: str) -> dict[str, lis
     lists = {"parts": [parts / f"{name}.json" for name in names], "clips": given["clips"]}
     lists |= {"checkpoint": [given["checkpoint"]]}
     words = [word for name, paths in lists.items() for word in (f"--{name}", *map(str, paths))]
-    layers.main(["--graphs", str(graphs), *words, "--samples", "2", "--out", str(out)])
+    rank.main(["--graphs", str(graphs), *words, "--samples", "2", "--out", str(out)])
     content = read_json(out)
     assert content["model"] == graphs.parent.name
     assert content["clips"] == ["de_de_0000.wav", "en_us_0000.wav"]
@@ -181,7 +181,7 @@ def test_a_broken_layer_and_no_other_is_found(
 def kept(graphs: Path, sets: Path, tmp_path_factory) -> Path:
     """Folder of an int8 decoder in which two layers stay float."""
     folder = tmp_path_factory.mktemp("kept")
-    quantise("decoder", graphs, sets, folder, "--keep-float", OUT_PROJ, KEYS, KEYS)
+    quantised("decoder", graphs, sets, folder, "--keep-float", OUT_PROJ, KEYS, KEYS)
     return folder
 
 
@@ -212,10 +212,9 @@ def test_a_layer_kept_float_loses_nothing(graphs, sets, parts, kept, damage) -> 
         compile_model(folder / "decoder_cross.xml")(states)["cross_key_0"]
         for folder in (graphs.parent, parts, kept)
     )
-    signal = layers.squares(float_keys)
+    signal = rank.squares(float_keys)
     before, after = (
-        layers.decibels(signal, layers.squares(keys - float_keys))
-        for keys in (int8_keys, kept_keys)
+        rank.decibels(signal, rank.squares(keys - float_keys)) for keys in (int8_keys, kept_keys)
     )
     own = next(row["sqnr_db"] for row in damage["decoder_cross"] if row["layer"] == KEYS)
     assert before == pytest.approx(own, abs=1)
@@ -226,9 +225,9 @@ def test_layers_that_a_search_chose_are_float(graphs, sets, tmp_path) -> None:
     chosen = {"encoder": ["encoder.conv2"], "decoder": [OUT_PROJ, KEYS]}
     write_json(tmp_path / "keep_float.json", chosen)
     given = ("--keep-float-of", str(tmp_path / "keep_float.json"))
-    record = quantise("decoder", graphs, sets, tmp_path / "chosen", *given)
+    record = quantised("decoder", graphs, sets, tmp_path / "chosen", *given)
     assert read_json(record)["settings"]["keep_float"] == [OUT_PROJ, KEYS]
-    named = quantise("decoder", graphs, sets, tmp_path / "named", "--keep-float", OUT_PROJ, KEYS)
+    named = quantised("decoder", graphs, sets, tmp_path / "named", "--keep-float", OUT_PROJ, KEYS)
     assert read_json(named) == read_json(record)
 
 
@@ -242,13 +241,13 @@ def test_a_range_that_is_too_narrow_is_seen(graphs, sets, tmp_path, clip_manifes
     lines[0]["sha256"] = sha256_of(clips / "a.wav")
     write_jsonl(clips / "de_de.jsonl", lines)
     make_sets(tmp_path, checkpoint, [clips / "de_de.jsonl"])
-    quantise("encoder", graphs, tmp_path, tmp_path / "parts")
+    quantised("encoder", graphs, tmp_path, tmp_path / "parts")
     rows = measure(graphs, sets, tmp_path / "parts", "encoder")["encoder"]
     assert rows[0]["sqnr_db"] < 15, rows
 
 
 def test_keeping_nothing_float_changes_no_byte(graphs, sets, parts, tmp_path) -> None:
-    quantise("encoder", graphs, sets, tmp_path, "--keep-float")
+    quantised("encoder", graphs, sets, tmp_path, "--keep-float")
     assert read_json(tmp_path / "encoder.json") == read_json(parts / "encoder.json")
     for file in ("encoder.xml", "encoder.bin"):
         assert sha256_of(tmp_path / file) == sha256_of(parts / file)
@@ -258,7 +257,7 @@ def test_keeping_nothing_float_changes_no_byte(graphs, sets, parts, tmp_path) ->
 def test_an_unknown_layer_is_refused_in_a_sentence(graphs, sets, tmp_path, part) -> None:
     name = f"{part}.layer.0.fc1"
     with pytest.raises(UserError) as error:
-        quantise(part, graphs, sets, tmp_path, "--keep-float", name)
+        quantised(part, graphs, sets, tmp_path, "--keep-float", name)
     assert f"`{name}`" in str(error.value)
     assert f"did you mean `{part}.layers.0.fc1`" in str(error.value)
     assert "\n" not in str(error.value)
@@ -279,8 +278,8 @@ def test_parts_of_other_graphs_or_changed_files_are_refused(graphs, sets, parts,
 
 
 def test_decibels() -> None:
-    assert layers.decibels(100, 1) == pytest.approx(20)
-    assert layers.decibels(1, 0) == pytest.approx(144.5, abs=0.1)
-    assert layers.decibels(1, float("nan")) is None
-    assert layers.decibels(1, float("inf")) is None
-    assert layers.decibels(0, 1) is None
+    assert rank.decibels(100, 1) == pytest.approx(20)
+    assert rank.decibels(1, 0) == pytest.approx(144.5, abs=0.1)
+    assert rank.decibels(1, float("nan")) is None
+    assert rank.decibels(1, float("inf")) is None
+    assert rank.decibels(0, 1) is None

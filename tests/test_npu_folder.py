@@ -12,7 +12,7 @@ from compilation.hand_off import sums
 from compilation.hand_off.assemble import Sources, assemble
 from compilation.hand_off.vendor import check_cores, vendor_config
 from compilation.verify import verify
-from evaluation.load import with_sessions
+from evaluation.transcription.models import with_sessions
 from runtime.folder import sessions_of
 from tests.test_vendor_runtime import npu_folder
 from tests.vendor_runtime import Accelerator, LastTokenPart, Part, RandomPart, SessionPart, load

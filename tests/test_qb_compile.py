@@ -14,8 +14,8 @@ import pytest
 from common.cli import UserError
 from common.files import read_json, read_jsonl
 from compilation.hand_off.vendor import core_mode, cores
-from compilation.qb_check import read_part
-from compilation.qb_limits import SCHEMES
+from compilation.qb.check import read_part
+from compilation.qb.limits import SCHEMES
 from tests.imports import ROOT
 from tests.qb import fake_set, interpreter, placed, step
 
@@ -152,7 +152,7 @@ def test_a_step_that_is_ended_takes_the_compiler_with_it(
     tmp_path: Path, quantise: list[str]
 ) -> None:
     python, out = interpreter(tmp_path, "1.3.0", QB_DOUBLE="hang"), tmp_path / "encoder.mxq"
-    command = [str(python), "-m", "compilation.qb_compile", *quantise, "--out", str(out)]
+    command = [str(python), "-m", "compilation.qb.compile", *quantise, "--out", str(out)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     while not (tmp_path / "calls.jsonl").exists():
         assert process.poll() is None

@@ -118,6 +118,6 @@ def test_the_vendors_image_runs_both_steps(project: tuple[Path, str]) -> None:
     assert pulled.startswith("pull --name") and pulled.endswith("docker://vendor/image:1.3")
     for line, step in ((parsed, "parse"), (quantised, "quantise")):
         assert f"exec --home {folder}" in line
-        words = line.split(f"-m compilation.qb_compile {step} ")[1].split(" 2> ")[0].split()
+        words = line.split(f"-m compilation.qb.compile {step} ")[1].split(" 2> ")[0].split()
         assert not [word for word in words if word.startswith("/")]  # all within the folder
     assert read_json(folder / record)["samples"] == 68

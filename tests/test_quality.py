@@ -13,10 +13,10 @@ import yaml
 
 from calibration import decoder, encoder
 from common.files import listed, read_json, read_jsonl, sha256_of, write_json, write_jsonl
-from compilation import openvino_quantise
 from compilation.hand_off.assemble import Sources, assemble
-from evaluation.evaluate import evaluate
-from evaluation.score import score
+from compilation.openvino import quantise
+from evaluation.quality.evaluate import evaluate
+from evaluation.quality.score import score
 from runtime.ir import read_model
 from tests.imports import ROOT
 
@@ -40,7 +40,7 @@ def compile_with(folder: Path, demo: Path, clips: list[Path]) -> Path:
         graph = graphs.with_name(f"{part}.xml")
         out = folder / f"parts/{part}.xml"
         files = ["--graph", str(graph), "--calibration", str(manifest), "--out", str(out)]
-        openvino_quantise.main(["--part", part, *files])
+        quantise.main(["--part", part, *files])
         records.append(out.with_suffix(".json"))
     compiled = folder / "compiled/manifest.json"
     (dataset,) = (demo / "data/sources").glob("*/dataset.json")

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from common.cli import UserError
-from evaluation import bootstrap, coverage, gate
-from evaluation.metrics import in_wrong_script, repeats_itself
-from evaluation.score import main as score_main
-from evaluation.score import score
-from evaluation.signal import decibels, distance, logit_distances
+from evaluation.layers import coverage
+from evaluation.quality.distances import decibels, distance, logit_distances
+from evaluation.quality.score import main as score_main
+from evaluation.quality.score import score
+from evaluation.scoring import bootstrap, gate
+from evaluation.scoring.text_errors import in_wrong_script, repeats_itself
 
 BOUNDS = {
     "word_accuracy": 0.99,

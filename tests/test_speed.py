@@ -305,7 +305,7 @@ def test_the_result(
 ) -> None:
     # Without torch, which takes ten seconds to import; the demo's run has it.
     monkeypatch.setattr(measure, "applicable", lambda target: {"cpu": [OPENVINO, INT8]}[target])
-    monkeypatch.setattr("common.apart.THREADS", ())
+    monkeypatch.setattr("common.child_process.THREADS", ())
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # other tests run beside
     out = tmp_path / "results/speed.json"
     clips = ["--clips", *map(str, clip_manifests), "--max-clips", "1"]

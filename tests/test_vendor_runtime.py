@@ -14,7 +14,7 @@ from common.files import read_json, write_json
 from compilation.hand_off.vendor import vendor_config
 from data.cache import local_folder
 from data.clips import Clip, interleave, read_audio
-from evaluation.load import with_sessions
+from evaluation.transcription.models import with_sessions
 from runtime.compiled_whisper import CompiledWhisper
 from runtime.folder import sessions_of
 from runtime.tables import NAMES

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import jiwer
 from markupsafe import Markup, escape
 
-from evaluation.metrics import normalise
 from evaluation.report.audio import address
 from evaluation.report.format import bare_percent, counted, number
 from evaluation.report.languages import code_of, name_of, tag_of, unit_of
+from evaluation.scoring.text_errors import normalise
 
 LONGEST = {"words": 90, "characters": 300}  # shown of a text: a loop fills the longest there is
 

@@ -4,7 +4,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from evaluation.gate import COMPILED, FLOAT
 from evaluation.report import charts
 from evaluation.report.format import (
     bare_percent,
@@ -16,6 +15,7 @@ from evaluation.report.format import (
     spans,
 )
 from evaluation.report.languages import name_of
+from evaluation.scoring.gate import COMPILED, FLOAT
 
 KINDS = ("float", "compiled")
 FAILURES = {

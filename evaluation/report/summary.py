@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from evaluation.gate import AT_LEAST, FAILED, PASSED, UNKNOWN
 from evaluation.report.format import (
     SPACE,
     bare_percent,
@@ -18,6 +17,7 @@ from evaluation.report.format import (
 from evaluation.report.languages import name_of
 from evaluation.report.sections import COMPILED, FLOAT, languages_of, loss_of
 from evaluation.report.speed import gain
+from evaluation.scoring.gate import AT_LEAST, FAILED, PASSED, UNKNOWN
 
 UNSURE = "Passed, as far as so few clips can tell"
 LABELS = {PASSED: "Passed", FAILED: "Not passed", UNKNOWN: UNSURE}

@@ -26,8 +26,8 @@ from common.cli import UserError, run
 from common.files import read_json, write_text
 from evaluation.report import clips as clip_rows
 from evaluation.report import comparison as several
+from evaluation.report import numerics as signal_sections
 from evaluation.report import sections as quality_sections
-from evaluation.report import signal as signal_sections
 from evaluation.report import speed as speed_sections
 from evaluation.report import summary as summary_section
 from evaluation.report.format import size

@@ -23,7 +23,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from common.apart import apart
+from common.child_process import apart
 from common.cli import UserError, run
 from common.files import read_json, write_json
 from common.listing import check_listed

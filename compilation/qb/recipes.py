@@ -6,7 +6,7 @@ is no compiler. Only the standard library is used: this also runs in the compile
 
 from typing import Any, NamedTuple
 
-from compilation.qb_limits import REGULUS, Refused
+from compilation.qb.limits import REGULUS, Refused
 
 TUTORIAL, VALIDATED = RECIPES = ("tutorial", "validated")
 REGULUS_LENGTH = 1024  # tokens: sequence and cache, as the vendor's recipe for this device has them

@@ -1,7 +1,7 @@
 """Read a compiled NPU part with the vendor's runtime, which needs no NPU for it; write its record.
 
 Example:
-    python -m compilation.qb_check --made compilation/parts/whisper-small/aries-rb/encoder.mxq.json
+    python -m compilation.qb.check --made compilation/parts/whisper-small/aries-rb/encoder.mxq.json
         --graph compilation/graphs/whisper-small/aries-rb/encoder.mblt.json
         --checkpoint data/checkpoints/whisper-small.json
         --out compilation/parts/whisper-small/aries-rb/encoder.json

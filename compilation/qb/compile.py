@@ -1,10 +1,10 @@
 r"""Compile one part for the NPU, in the interpreter that has the vendor's compiler.
 
 Example, in two steps:
-    python -m compilation.qb_compile parse --part encoder --target aries-rb \
+    python -m compilation.qb.compile parse --part encoder --target aries-rb \
         --checkpoint compilation/checkpoints/whisper-small/manifest.json \
         --out compilation/graphs/whisper-small/aries-rb/encoder.mblt
-    python -m compilation.qb_compile quantise --part encoder --target aries-rb \
+    python -m compilation.qb.compile quantise --part encoder --target aries-rb \
         --checkpoint compilation/checkpoints/whisper-small/manifest.json \
         --graph compilation/graphs/whisper-small/aries-rb/encoder.mblt \
         --calibration calibration/sets/whisper-small/encoder/whisper_encoder_cali.txt \
@@ -29,8 +29,8 @@ from common.cli import UserError, run
 from common.disk import require_space
 from common.files import read_json, sha256_of, write_json
 from common.listing import check_file, check_listed
-from compilation.qb_calls import generation_of
-from compilation.qb_limits import (
+from compilation.qb.generations import generation_of
+from compilation.qb.limits import (
     NPU_TARGETS,
     SCHEMES,
     Refused,
@@ -38,9 +38,9 @@ from compilation.qb_limits import (
     scheme_for,
     warnings_on,
 )
-from compilation.qb_process import call
-from compilation.qb_recipes import RECIPES, VALIDATED
-from compilation.qb_samples import check_samples
+from compilation.qb.process import call
+from compilation.qb.recipes import RECIPES, VALIDATED
+from compilation.qb.samples import check_samples
 
 PACKAGES = ("qbcompiler", "torch", "transformers", "numpy")
 

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from common.cli import UserError
 from common.files import read_json, write_json
-from compilation import qb_call
+from compilation.qb import invoke
 
 LAST_LINES = 8  # of what the compiler wrote, in the message of a failure
 KEPT = 1 << 16  # bytes of it
@@ -48,7 +48,7 @@ def call(request: dict[str, Any], folder: Path, suffix: str, hours: float) -> di
     """Make the call that a request describes; what it cost, and `file`, what it has written.
 
     Args:
-        request: Step, versions, wish and paths, as compilation/qb_call.py takes them.
+        request: Step, versions, wish and paths, as compilation/qb/invoke.py takes them.
         folder: For the files of this call; replaced.
         suffix: Of the file that is written there.
         hours: After which the process is stopped.
@@ -62,7 +62,7 @@ def call(request: dict[str, Any], folder: Path, suffix: str, hours: float) -> di
     names = {"out": out, "result": folder / "result.json", "resolved": folder / "resolved.json"}
     request = {**request, **{name: str(path) for name, path in names.items()}}
     write_json(folder / "request.json", request)
-    command = [sys.executable, "-u", "-m", qb_call.__name__, str(folder / "request.json")]
+    command = [sys.executable, "-u", "-m", invoke.__name__, str(folder / "request.json")]
     begin, status = time.monotonic(), None
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True

@@ -1,7 +1,7 @@
 """Print the table that ends a run: each part's size and error rates, float and compiled.
 
 Example:
-    python -m evaluation.table evaluation/results/whisper-small/cpu/quality.json
+    python -m evaluation.report.table evaluation/results/whisper-small/cpu/quality.json
 """
 
 import argparse
@@ -10,7 +10,7 @@ from typing import Any
 
 from common.cli import run
 from common.files import read_json
-from evaluation.gate import FLOAT
+from evaluation.scoring.gate import FLOAT
 
 PAIRINGS = {"encoder": "compiled+float", "decoder": "float+compiled", "both": "compiled+compiled"}
 

@@ -4,7 +4,7 @@ Values beyond a quantiser's range are cut off. So each input of the parts, compu
 clips by the float model, is compared with the range of its values in the calibration set.
 
 Example:
-    python -m evaluation.coverage --checkpoint data/checkpoints/whisper-small.json
+    python -m evaluation.layers.coverage --checkpoint data/checkpoints/whisper-small.json
         --graphs runtime/float/whisper-small/manifest.json
         --calibration calibration/sets/whisper-small/encoder/manifest.json
                       calibration/sets/whisper-small/decoder/manifest.json
@@ -23,7 +23,7 @@ import numpy as np
 
 from common.cli import run
 from common.files import read_json, write_json
-from evaluation.inputs import INPUTS, first_of_each, inputs_of
+from evaluation.layers.part_inputs import INPUTS, first_of_each, inputs_of
 
 PER_LANGUAGE = 2  # held-out clips: two show a range that is too narrow
 # From where on it is worth a word: share of values outside, and how far, as a share of the range.

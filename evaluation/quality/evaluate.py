@@ -1,10 +1,10 @@
-"""Hear held-out clips with float and compiled parts, in every pairing; scored by evaluation.score.
+"""Hear held-out clips with float and compiled parts, in every pairing; score.py scores it.
 
 Every pairing goes through the same `generate()`, so the result says which half broke. A clip is
 encoded once by each encoder.
 
 Example:
-    python -m evaluation.evaluate --graphs runtime/float/whisper-small/manifest.json
+    python -m evaluation.quality.evaluate --graphs runtime/float/whisper-small/manifest.json
         --compiled compiled/whisper-small/cpu/manifest.json
         --clips data/audio_files/evaluation/de_de.jsonl data/audio_files/evaluation/ko_kr.jsonl
         --calibration calibration/sets/whisper-small/encoder/manifest.json
@@ -27,10 +27,18 @@ from common.listing import check_listed
 from common.progress import Progress
 from compilation.hand_off.expect import POSITIONS
 from data.clips import Clip, interleave, read_audio, understood
-from evaluation.gate import FLOAT
-from evaluation.hearing import Heard, check_heard, detect, hear, logits_of, references, row_of
-from evaluation.load import with_sessions
-from evaluation.signal import distance, logit_distances
+from evaluation.quality.distances import distance, logit_distances
+from evaluation.scoring.gate import FLOAT
+from evaluation.transcription.generate import (
+    Heard,
+    check_heard,
+    detect,
+    hear,
+    logits_of,
+    references,
+    row_of,
+)
+from evaluation.transcription.models import with_sessions
 from runtime.folder import sessions_of
 from runtime.openvino_sessions import float_decoder, float_encoder
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from common.files import sha256_of
-from compilation.qb_limits import Refused
+from compilation.qb.limits import Refused
 
 MAGIC = b"\x93NUMPY"
 FRAMES = 3000

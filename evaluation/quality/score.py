@@ -1,7 +1,8 @@
 """Score what was heard: error rates with intervals, failures, states and logits, and the gate.
 
 Example:
-    python -m evaluation.score --transcripts evaluation/results/whisper-small/cpu/transcripts.json
+    python -m evaluation.quality.score
+        --transcripts evaluation/results/whisper-small/cpu/transcripts.json
         --gate '{"word_accuracy": 0.99, "language_word_accuracy": 0.98, "rate_rise": 0.05,
                  "no_worse": 0.95, "failures": 0.005}'
         --out evaluation/results/whisper-small/cpu/quality.json
@@ -16,9 +17,9 @@ import numpy as np
 
 from common.cli import run
 from common.files import read_json, write_json
-from evaluation.bounds import bounds
-from evaluation.cells import KINDS, Row, cell, heard_kinds, scored
-from evaluation.gate import COMPILED, FLOAT, judge
+from evaluation.scoring.gate import COMPILED, FLOAT, judge
+from evaluation.scoring.gate_bounds import bounds
+from evaluation.scoring.task_statistics import KINDS, Row, cell, heard_kinds, scored
 
 WORST = 10
 NOT_JUDGED = {"passed": None, "sentence": "not judged: no float texts or no bounds", "checks": []}

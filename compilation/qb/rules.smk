@@ -17,7 +17,7 @@ rule place_checkpoint:
     input:
         checkpoint="data/checkpoints/{model}.json",
         code=[
-            "compilation/place_checkpoint.py",
+            "compilation/qb/place_checkpoint.py",
             "common/cli.py",
             "common/files.py",
             "data/cache.py",
@@ -27,7 +27,7 @@ rule place_checkpoint:
     log:
         "logs/place_checkpoint/{model}.log",
     shell:
-        "python -m compilation.place_checkpoint --checkpoint {input.checkpoint:q} --out {output:q}"
+        "python -m compilation.qb.place_checkpoint --checkpoint {input.checkpoint:q} --out {output:q}"
         " 2> {log:q}"
 
 
@@ -36,13 +36,13 @@ rule parse_npu_part:
     input:
         checkpoint="compilation/checkpoints/{model}/manifest.json",
         code=[
-            "compilation/qb_compile.py",
-            "compilation/qb_call.py",
-            "compilation/qb_calls.py",
-            "compilation/qb_limits.py",
-            "compilation/qb_process.py",
-            "compilation/qb_recipes.py",
-            "compilation/qb_samples.py",
+            "compilation/qb/compile.py",
+            "compilation/qb/invoke.py",
+            "compilation/qb/generations.py",
+            "compilation/qb/limits.py",
+            "compilation/qb/process.py",
+            "compilation/qb/recipes.py",
+            "compilation/qb/samples.py",
             "common/cli.py",
             "common/disk.py",
             "common/files.py",
@@ -68,7 +68,7 @@ rule parse_npu_part:
         # Whatever depends on input is not compared with the last run: more time re-runs nothing.
         hours=lambda wildcards, input: QB["timeout_hours"],
     shell:
-        "{params.python:q} -m compilation.qb_compile parse --part {wildcards.part}"
+        "{params.python:q} -m compilation.qb.compile parse --part {wildcards.part}"
         " --target {wildcards.target} --checkpoint {input.checkpoint:q}"
         " --overrides {params.overrides:q} --timeout-hours {params.hours}"
         " --out {output.graph:q} 2> {log:q}"
@@ -101,7 +101,7 @@ rule quantise_npu_part:
         flags=lambda wildcards: npu_flags(config["compilation"][wildcards.part]),
         hours=lambda wildcards, input: QB["timeout_hours"],
     shell:
-        "{params.python:q} -m compilation.qb_compile quantise --part {wildcards.part}"
+        "{params.python:q} -m compilation.qb.compile quantise --part {wildcards.part}"
         " --target {wildcards.target} --checkpoint {input.checkpoint:q} --graph {input.graph:q}"
         " --calibration {params.listing:q} {params.flags:q} --timeout-hours {params.hours}"
         " --out {output.part:q} 2> {log:q}"
@@ -115,7 +115,7 @@ rule check_npu_part:
         made="compilation/parts/{model}/{target}/{part}.mxq.json",
         part="compilation/parts/{model}/{target}/{part}.mxq",
         code=[
-            "compilation/qb_check.py",
+            "compilation/qb/check.py",
             "compilation/hand_off/vendor.py",
             "common/cli.py",
             "common/files.py",
@@ -133,7 +133,7 @@ rule check_npu_part:
     params:
         packages=installed("mobilint-qb-runtime"),
     shell:
-        "python -m compilation.qb_check --made {input.made:q} --graph {input.graph:q}"
+        "python -m compilation.qb.check --made {input.made:q} --graph {input.graph:q}"
         " --checkpoint {input.checkpoint:q} --out {output:q} 2> {log:q}"
 
 

@@ -1,7 +1,7 @@
 """Put a checkpoint's files into the project's folder, where a container sees them too.
 
 Example:
-    python -m compilation.place_checkpoint --checkpoint data/checkpoints/whisper-small.json
+    python -m compilation.qb.place_checkpoint --checkpoint data/checkpoints/whisper-small.json
         --out compilation/checkpoints/whisper-small/manifest.json
 
 The files are hard links, or copies where the Hub's cache is on another disk.

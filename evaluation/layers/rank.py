@@ -1,6 +1,6 @@
 """How much each int8 layer loses by itself: which one to keep in float32.
 
-    python -m evaluation.layers --checkpoint data/checkpoints/whisper-small.json \
+    python -m evaluation.layers.rank --checkpoint data/checkpoints/whisper-small.json \
         --graphs runtime/float/whisper-small/manifest.json \
         --parts compilation/parts/whisper-small/cpu/{encoder,decoder}.json \
         --clips data/audio_files/evaluation/*.jsonl \
@@ -32,9 +32,9 @@ from common.cli import UserError, run
 from common.files import read_json, write_json
 from common.listing import check_listed
 from common.progress import Progress
-from compilation.openvino_calibration import Inputs, whole_sequences
-from evaluation.inputs import first_of_each, inputs_of
-from evaluation.layer_cut import Cut, Layer, by_name, cut_out
+from compilation.openvino.samples import Inputs, whole_sequences
+from evaluation.layers.cut import Cut, Layer, by_name, cut_out
+from evaluation.layers.part_inputs import first_of_each, inputs_of
 from runtime.ir import compile_model, fix_batch, read_model
 
 GRAPHS = {"encoder": ["encoder"], "decoder": ["decoder", "decoder_cross"]}  # of each part
@@ -121,7 +121,7 @@ def damage_of_part(
     Args:
         graphs: Manifest of the float graphs.
         record: Of the compiled part.
-        clips: What the parts are fed of each clip (see evaluation.inputs).
+        clips: What the parts are fed of each clip (see evaluation.layers.part_inputs).
     """
     part = read_json(record)["part"]
     check_made_from(graphs, record)

@@ -1,6 +1,6 @@
 """Find the fewest layers that must stay in float32 for a compiled model to pass its gate.
 
-    python -m evaluation.keep_float --search encoder decoder --tries 8 --gate '{...}' \
+    python -m evaluation.layers.choose_float --search encoder decoder --tries 8 --gate '{...}' \
         --checkpoint data/checkpoints/whisper-small.json \
         --graphs runtime/float/whisper-small/manifest.json \
         --calibration calibration/sets/whisper-small/{encoder,decoder}/manifest.json \
@@ -10,7 +10,7 @@
 For target cpu, where the configuration says `keep_float: auto`. A try compiles both parts with the
 most damaged layers left float, and hears the calibration clips with them: on the evaluation clips,
 which are to prove the model, it would be chosen by what proves it. At first no layer stays float,
-and the damage of each is measured (evaluation.layers); then all do; then 1, 2, 4, ... layers until
+and the damage of each is measured (by rank.py); then all do; then 1, 2, 4, ... layers until
 the gate is passed, then what lies between the last two: where some are enough, more of them are
 taken to be enough too. What was heard in each try is kept beside --out, so a killed search goes on,
 one that found nothing can be given more tries, and other bounds cost no compile that was done.
@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 
 from common.cli import UserError, run
 from common.files import read_json, write_json
-from evaluation.bounds import bounds
-from evaluation.fewest import Found, fewest
-from evaluation.tries import Search, Try
+from evaluation.layers.smallest_count import Found, fewest
+from evaluation.layers.trials import Search, Try
+from evaluation.scoring.gate_bounds import bounds
 
 PARTS = {"encoder": "encoder", "decoder": "decoder", "decoder_cross": "decoder"}  # of each graph
 GROWTH = 3  # bytes that a weight grows by from int8 to float32

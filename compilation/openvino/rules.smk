@@ -29,9 +29,9 @@ rule quantise_encoder:
         calibration="calibration/sets/{model}/encoder/manifest.json",
         chosen=chosen_layers("encoder"),
         code=[
-            "compilation/openvino_quantise.py",
-            "compilation/openvino_calibration.py",
-            "compilation/openvino_layers.py",
+            "compilation/openvino/quantise.py",
+            "compilation/openvino/samples.py",
+            "compilation/openvino/layers.py",
             "common/cli.py",
             "common/files.py",
             "common/nearest.py",
@@ -52,7 +52,7 @@ rule quantise_encoder:
         packages=versions("openvino", "nncf"),
         keep_float=kept_float("encoder"),
     shell:
-        "python -m compilation.openvino_quantise --part encoder --graph {input.graph:q}"
+        "python -m compilation.openvino.quantise --part encoder --graph {input.graph:q}"
         " --calibration {input.calibration:q} {params.keep_float:q}"
         " --out {output.graph:q} > {log:q} 2>&1"
 
@@ -69,9 +69,9 @@ rule quantise_decoder:
         calibration="calibration/sets/{model}/decoder/manifest.json",
         chosen=chosen_layers("decoder"),
         code=[
-            "compilation/openvino_quantise.py",
-            "compilation/openvino_calibration.py",
-            "compilation/openvino_layers.py",
+            "compilation/openvino/quantise.py",
+            "compilation/openvino/samples.py",
+            "compilation/openvino/layers.py",
             "common/cli.py",
             "common/files.py",
             "common/nearest.py",
@@ -92,6 +92,6 @@ rule quantise_decoder:
         packages=versions("openvino", "nncf"),
         keep_float=kept_float("decoder"),
     shell:
-        "python -m compilation.openvino_quantise --part decoder --graph {input.graph:q}"
+        "python -m compilation.openvino.quantise --part decoder --graph {input.graph:q}"
         " --calibration {input.calibration:q} {params.keep_float:q}"
         " --out {output.graph:q} > {log:q} 2>&1"

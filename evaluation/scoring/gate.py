@@ -1,7 +1,7 @@
 """The gate: is the compiled model good enough; the sentence that says why not.
 
 Example:
-    python -m evaluation.gate evaluation/results/whisper-small/cpu/quality.json
+    python -m evaluation.scoring.gate evaluation/results/whisper-small/cpu/quality.json
 
 Ends with status 1 and the sentence where a model has not passed. Every bound is held against the
 interval of its figure: where a few clips leave both possible, it is too few clips to tell.
@@ -15,7 +15,7 @@ import numpy as np
 
 from common.cli import UserError, run
 from common.files import read_json, write_text
-from evaluation import bootstrap
+from evaluation.scoring import bootstrap
 
 FLOAT, COMPILED = "float+float", "compiled+compiled"
 MANY = 100  # clips from which on the figure itself decides where the interval does not

@@ -6,9 +6,9 @@ import numpy as np
 import sacrebleu
 
 from data.languages import UNSPACED
-from evaluation import bootstrap
-from evaluation.gate import COMPILED, FLOAT
-from evaluation.metrics import Errors, count_errors, in_wrong_script, repeats_itself
+from evaluation.scoring import bootstrap
+from evaluation.scoring.gate import COMPILED, FLOAT
+from evaluation.scoring.text_errors import Errors, count_errors, in_wrong_script, repeats_itself
 
 KINDS = {"float": FLOAT, "compiled": COMPILED}
 PAIRINGS = tuple(f"{encoder}+{decoder}" for encoder in KINDS for decoder in KINDS)

@@ -1,7 +1,7 @@
 """Pack a hand-off folder into one file: equal folders give equal bytes.
 
 Example:
-    python -m compilation.archive compiled/whisper-small/cpu
+    python -m compilation.hand_off.archive compiled/whisper-small/cpu
         --out compiled/whisper-small-cpu.tar.zst
 
 Beside it stands its SHA-256, for `sha256sum -c`. Unpack it with `tar --zstd -xf`.

@@ -1,6 +1,7 @@
 """What one pair of parts hears of clips, and how long it takes; target cpu.
 
-A try of evaluation.keep_float, which needs no more. (evaluation.evaluate hears with every pairing.)
+A try of choose_float.py, which needs no more. (evaluation.quality.evaluate hears with every
+pairing.)
 """
 
 import argparse
@@ -16,9 +17,9 @@ from common.progress import Progress
 from data.cache import local_folder
 from data.clips import interleave, read_audio, understood
 from data.whisper import load_processor
-from evaluation.gate import COMPILED, FLOAT
-from evaluation.hearing import check_heard, hear, references, row_of
-from evaluation.load import with_sessions
+from evaluation.scoring.gate import COMPILED, FLOAT
+from evaluation.transcription.generate import check_heard, hear, references, row_of
+from evaluation.transcription.models import with_sessions
 from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder, float_decoder, float_encoder
 from runtime.tables import TABLES
 

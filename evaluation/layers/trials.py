@@ -1,4 +1,4 @@
-"""The tries of evaluation.keep_float: parts compiled, heard and judged, each in its process."""
+"""The tries of choose_float: parts compiled, heard and judged, each in its process."""
 
 import importlib.metadata
 import shutil
@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from calibration.store import source_of
-from common.apart import apart
+from common.child_process import apart
 from common.files import read_json, sha256_of, write_json
-from compilation import openvino_quantise
-from evaluation import layers, listen
-from evaluation.cells import scored
-from evaluation.gate import judge, said, within
-from evaluation.score import by_task
+from compilation.openvino import quantise
+from evaluation.layers import hear_trial, rank
+from evaluation.quality.score import by_task
+from evaluation.scoring.gate import judge, said, within
+from evaluation.scoring.task_statistics import scored
 
 PACKAGES = ("nncf", "openvino", "torch", "transformers")
 KEY = "key.json"
 
 
 class Heard(NamedTuple):
-    """What evaluation.listen has written."""
+    """What evaluation.layers.hear_trial has written."""
 
     rows: list[dict[str, Any]]
     real_time_factor: float  # seconds for all tasks on a second of speech
@@ -65,7 +65,7 @@ class Search:
         files = [self.checkpoint, self.graphs, *self.calibration.values(), *self.clips]
         return {
             "files": {str(path): sha256_of(path) for path in files},
-            "code": source_of(openvino_quantise.__name__, layers.__name__, listen.__name__),
+            "code": source_of(quantise.__name__, rank.__name__, hear_trial.__name__),
             "tasks": self.tasks,
             "searched": self.searched,
             "kept": self.kept,
@@ -96,7 +96,7 @@ class Search:
             records = [self._parts() / f"{part}.json" for part in self.calibration]
             given = ["--checkpoint", self.checkpoint, "--graphs", self.graphs]
             given += ["--parts", *records, "--clips", *self.clips, "--out", out]
-            apart(layers.__name__, *given, what="the damage of the layers could not be measured")
+            apart(rank.__name__, *given, what="the damage of the layers could not be measured")
         return read_json(out)
 
     def _parts(self) -> Path:
@@ -111,14 +111,14 @@ class Search:
         graph = self.graphs.with_name(f"{part}.xml")
         given = ["--part", part, "--graph", graph, "--calibration", self.calibration[part]]
         given += ["--out", out, "--keep-float", *names]
-        module = openvino_quantise.__name__
+        module = quantise.__name__
         apart(module, *given, what=f"the {part} with {len(names)} layers float was not compiled")
 
     def _heard(self, out: Path, given: Iterable[Any]) -> Heard:
         if not out.is_file():
             files = ["--checkpoint", self.checkpoint, "--graphs", self.graphs, *given]
             clips = ["--clips", *self.clips, "--tasks", *self.tasks, "--out", out]
-            apart(listen.__name__, *files, *clips, what="the clips could not be heard")
+            apart(hear_trial.__name__, *files, *clips, what="the clips could not be heard")
         heard = read_json(out)
         return Heard(heard["rows"], heard["seconds"] / heard["audio_seconds"])
 

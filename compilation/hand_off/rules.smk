@@ -116,12 +116,12 @@ rule archive_hand_off:
             else f"compiled/{wildcards.model}/{wildcards.target}/evaluation.json"
         ),
         code=[
-            "compilation/archive.py",
+            "compilation/hand_off/archive.py",
             "compilation/hand_off/expect.py",
             "compilation/hand_off/provenance.py",
             "compilation/hand_off/sums.py",
             "compilation/hand_off/vendor.py",
-            "compilation/qb_check.py",
+            "compilation/qb/check.py",
             "compilation/verify.py",
             "calibration/greedy.py",
             "common/cli.py",
@@ -148,7 +148,7 @@ rule archive_hand_off:
         packages=versions("zstandard"),
         folder=lambda wildcards, input: Path(input.manifest).parent,
     shell:
-        "python -m compilation.archive {params.folder:q} --out {output.archive:q} 2> {log:q}"
+        "python -m compilation.hand_off.archive {params.folder:q} --out {output.archive:q} 2> {log:q}"
 
 
 def license_flags(model):

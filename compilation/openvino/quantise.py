@@ -1,13 +1,13 @@
 """Quantise one part's float OpenVINO graphs to int8 with a calibration set.
 
-    python -m compilation.openvino_quantise --part encoder \
+    python -m compilation.openvino.quantise --part encoder \
         --graph runtime/float/whisper-small/encoder.xml \
         --calibration calibration/sets/whisper-small/encoder/manifest.json \
         --out compilation/parts/whisper-small/cpu/encoder.xml
 
 Post-training quantisation by NNCF with SmoothQuant and bias correction, of all layers but those
-named by --keep-float (see openvino_layers.py for what has a name) and by --keep-float-of, which
-evaluation.keep_float has written. Writes the named .xml, its
+named by --keep-float (see layers.py for what has a name) and by --keep-float-of, which
+evaluation.layers.choose_float has written. Writes the named .xml, its
 .bin, and last a record (.json) with their checksums, the compiler's versions and the settings. For
 the decoder also decoder_cross.xml and .bin; its past keys and values become variables of the graph.
 """
@@ -27,14 +27,14 @@ from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from common.cli import UserError, run
 from common.files import listed, read_json, write_json
-from compilation.openvino_calibration import (
+from compilation.openvino.layers import check_layers, layers_of, value_products
+from compilation.openvino.samples import (
     Reader,
     cross_reader,
     decoder_reader,
     encoder_reader,
     read_samples,
 )
-from compilation.openvino_layers import check_layers, layers_of, value_products
 from runtime.ir import fix_batch, make_stateful, read_model, save_model
 
 SMOOTH_QUANT_ALPHA = 0.95  # NNCF's default for matrix products

@@ -51,5 +51,5 @@ def check_layers(names: Iterable[str], graphs: Iterable[ov.Model]) -> None:
             raise UserError(
                 f"keep_float names `{name}`, which is no layer of this part"
                 f"{nearest(name, known)}; it has {len(known)}, such as `{known[0]}`, and"
-                " `python -m evaluation.layers` lists them, most damaged first"
+                " `python -m evaluation.layers.rank` lists them, most damaged first"
             )

@@ -11,7 +11,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from calibration.strata import prompt_tokens, task_of, tasks_of
 from common.cli import UserError
 from data.clips import Clip, is_multilingual
-from evaluation.metrics import normalise
+from evaluation.scoring.text_errors import normalise
 
 
 class Heard(NamedTuple):

@@ -1,14 +1,14 @@
 """The exact keyword arguments of the NPU vendor's compiler, by its generation.
 
-`python -m compilation.qb_calls` prints the tables of docs/npu.md. Only the standard library is
-used: this also runs in the interpreter that has the compiler.
+`python -m compilation.qb.generations` prints the tables of docs/npu.md. Only the standard library
+is used: this also runs in the interpreter that has the compiler.
 """
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from compilation.qb_limits import ARIES, Refused, numbers_of
-from compilation.qb_recipes import TUTORIAL, VALIDATED, Make, Wish, only_tutorial, plain, recipe
+from compilation.qb.limits import ARIES, Refused, numbers_of
+from compilation.qb.recipes import TUTORIAL, VALIDATED, Make, Wish, only_tutorial, plain, recipe
 
 NEWEST = (1, 4)  # version of which the calls are known
 FRAMES = 3000  # of a 30 s window

@@ -1,0 +1,1 @@
+"""NPU targets: each part compiled by the vendor's qbcompiler, in the interpreter that has it."""

@@ -1,0 +1,1 @@
+"""How well does the compiled model hear, and which half of it broke."""

@@ -1,0 +1,1 @@
+"""How wrong is a text, how sure is that, and is it good enough."""
