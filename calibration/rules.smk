@@ -6,41 +6,15 @@ Writes  calibration/sets/{model}/encoder/  log-mel features
         calibration/sets/{model}/decoder/  embedded token sequences and encoder states
 """
 
-CALIBRATION = config["calibration"]
-LABELLED = CALIBRATION["decoder"]["text"] == "labels"
-SHARDS = CALIBRATION["shards"]
-
-
-def decoder_flags(model):
-    """What the decoder's set of a model is to be."""
-    settings = CALIBRATION["decoder"]
-    return [
-        *("--seed", CALIBRATION["seed"], "--mix"),
-        *(f"{stratum}={share}" for stratum, share in settings["mix"].items()),
-        *("--text", settings["text"], "--max-new-tokens", settings["max_new_tokens"]),
-        *("--set-aside", settings["set_aside"], "--tasks", *tasks(model)),
-    ]
+LABELLED = config["calibration"]["decoder"]["text"] == "labels"
+SHARDS = config["calibration"]["shards"]
 
 
 rule calibrate_encoder:
     """Log-mel features of every calibration clip."""
     input:
         checkpoint="data/checkpoints/{model}.json",
-        clips=lambda wildcards: clips("calibration", wildcards.model),
-        code=[
-            "calibration/encoder.py",
-            "calibration/features.py",
-            "calibration/store.py",
-            "calibration/variants.py",
-            "common/cli.py",
-            "common/disk.py",
-            "common/files.py",
-            "common/progress.py",
-            "data/audio.py",
-            "data/cache.py",
-            "data/clips.py",
-            "data/whisper.py",
-        ],
+        clips=lambda wildcards: BUILD.clips("calibration", wildcards.model),
     output:
         manifest=ensure("calibration/sets/{model}/encoder/manifest.json", non_empty=True),
         list="calibration/sets/{model}/encoder/whisper_encoder_cali.txt",
@@ -49,12 +23,9 @@ rule calibrate_encoder:
     benchmark:
         "logs/calibrate_encoder/{model}.tsv"
     params:
+        *sources("calibration.encoder"),
         packages=versions("numpy", "torch", "transformers"),
-        flags=[
-            "--fractions",
-            *CALIBRATION["fractions"],
-            *(["--silence"] if CALIBRATION["silence"] else []),
-        ],
+        flags=flags.encoder_set(config),
     shell:
         "python -m calibration.encoder --checkpoint {input.checkpoint:q} --clips {input.clips:q}"
         " {params.flags:q} --out {output.manifest:q} 2> {log:q}"
@@ -64,7 +35,7 @@ rule calibrate_decoder:
     """Token sequences, embedded, and the encoder states that they attend to."""
     input:
         checkpoint="data/checkpoints/{model}.json",
-        clips=lambda wildcards: clips("calibration", wildcards.model),
+        clips=lambda wildcards: BUILD.clips("calibration", wildcards.model),
         features="calibration/sets/{model}/encoder/manifest.json",
         graphs="runtime/float/{model}/manifest.json",
         graph_files=rules.export_graphs.output.files,
@@ -73,38 +44,6 @@ rule calibrate_decoder:
             f"calibration/sets/{{model}}/decoder/shards/{shard}_of_{SHARDS}.json"
             for shard in range(1, SHARDS + 1)
             if SHARDS > 1
-        ],
-        code=[
-            "calibration/decoder.py",
-            "calibration/coverage.py",
-            "calibration/faults.py",
-            "calibration/greedy.py",
-            "calibration/lists.py",
-            "calibration/plan.py",
-            "calibration/store.py",
-            "calibration/strata.py",
-            "calibration/texts.py",
-            "calibration/variants.py",
-            "calibration/work.py",
-            "common/cli.py",
-            "common/disk.py",
-            "common/files.py",
-            "common/gpu.py",
-            "common/listing.py",
-            "common/progress.py",
-            "data/audio.py",
-            "data/cache.py",
-            "data/clips.py",
-            "data/languages.py",
-            "data/whisper.py",
-            "runtime/float_sessions.py",
-            "runtime/ir.py",
-            "runtime/mapped.py",
-            "runtime/openvino_sessions.py",
-            "runtime/parts.py",
-            "runtime/sessions.py",
-            "runtime/tables.py",
-            "runtime/torch_sessions.py",
         ],
     output:
         manifest=ensure("calibration/sets/{model}/decoder/manifest.json", non_empty=True),
@@ -116,8 +55,9 @@ rule calibrate_decoder:
         "logs/calibrate_decoder/{model}.tsv"
     threads: workflow.cores
     params:
+        *sources("calibration.decoder"),
         packages=versions("numpy", "openvino", "tokenizers"),
-        flags=lambda wildcards: decoder_flags(wildcards.model),
+        flags=lambda wildcards: flags.decoder_set(config, BUILD.tasks(wildcards.model)),
         labels=lambda wildcards, input: ["--labels", *input.labels] if LABELLED else [],
     # Freed blocks of a megabyte go back at once: a sixth of the memory at the peak.
     shell:
@@ -130,22 +70,25 @@ rule calibrate_decoder_shard:
     """A share of the computing for the decoder's set, which then finds it in its store."""
     input:
         checkpoint="data/checkpoints/{model}.json",
-        clips=lambda wildcards: clips("calibration", wildcards.model),
+        clips=lambda wildcards: BUILD.clips("calibration", wildcards.model),
         features="calibration/sets/{model}/encoder/manifest.json",
         graphs="runtime/float/{model}/manifest.json",
         graph_files=rules.export_graphs.output.files,
         labels=rules.label_clips.output if LABELLED else [],
-        code=rules.calibrate_decoder.input.code,
     output:
         "calibration/sets/{model}/decoder/shards/{shard}_of_{shards}.json",
     log:
         "logs/calibrate_decoder_shard/{model}_{shard}_of_{shards}.log",
     benchmark:
         "logs/calibrate_decoder_shard/{model}_{shard}_of_{shards}.tsv"
+    wildcard_constraints:
+        shard="[0-9]+",
+        shards="[0-9]+",
     threads: workflow.cores
     params:
+        *sources("calibration.decoder"),
         packages=versions("numpy", "openvino", "tokenizers"),
-        flags=lambda wildcards: decoder_flags(wildcards.model),
+        flags=lambda wildcards: flags.decoder_set(config, BUILD.tasks(wildcards.model)),
         labels=lambda wildcards, input: ["--labels", *input.labels] if LABELLED else [],
     # Freed blocks of a megabyte go back at once: a sixth of the memory at the peak.
     shell:

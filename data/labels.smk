@@ -14,19 +14,6 @@ LABEL_CHECKPOINT = [] if LABELS["model"] == "reference" else ["data/labels/check
 
 rule fetch_label_checkpoint:
     """Download the model that makes the labels, or hash it where it is local."""
-    input:
-        local=local_checkpoint(LABELS["model"]),
-        code=[
-            "data/checkpoint.py",
-            "data/cache.py",
-            "data/download.py",
-            "data/hub.py",
-            "data/hub_errors.py",
-            "common/cli.py",
-            "common/disk.py",
-            "common/files.py",
-            "common/progress.py",
-        ],
     output:
         "data/labels/checkpoint.json",
     log:
@@ -34,7 +21,9 @@ rule fetch_label_checkpoint:
     resources:
         hf_hub=1,
     params:
-        flags=["--source", LABELS["model"], "--revision", LABELS.get("revision", "main")],
+        *sources("data.checkpoint"),
+        content=BUILD.content(LABELS["model"]),
+        flags=flags.fetched({"source": LABELS["model"], **LABELS}),
     shell:
         "python -m data.checkpoint {params.flags:q} --out {output:q} 2> {log:q}"
 
@@ -47,18 +36,6 @@ rule label_clips:
             f"data/audio_files/calibration/{language}.jsonl"
             for language in config["data"]["languages"]
         ],
-        code=[
-            "data/labels.py",
-            "data/audio.py",
-            "data/cache.py",
-            "data/clips.py",
-            "data/label_model.py",
-            "data/label_store.py",
-            "data/whisper.py",
-            "common/cli.py",
-            "common/files.py",
-            "common/progress.py",
-        ],
     output:
         transcriptions="data/transcriptions.json",
         translations="data/translations.json",
@@ -68,6 +45,7 @@ rule label_clips:
         "logs/label_clips.tsv"
     threads: workflow.cores if LABEL_CHECKPOINT else 1
     params:
+        *sources("data.labels"),
         packages=versions("numpy", "torch", "transformers") if LABEL_CHECKPOINT else [],
         maker=["--checkpoint", *LABEL_CHECKPOINT] if LABEL_CHECKPOINT else ["--reference"],
     shell:

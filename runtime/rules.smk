@@ -9,18 +9,6 @@ rule export_graphs:
     """Float graphs of the encoder, the decoder's step and its projection of the encoder states."""
     input:
         checkpoint="data/checkpoints/{model}.json",
-        code=[
-            "runtime/graphs.py",
-            "runtime/ir.py",
-            "runtime/mapped.py",
-            "runtime/names.py",
-            "runtime/parts.py",
-            "runtime/tables.py",
-            "common/cli.py",
-            "common/files.py",
-            "data/cache.py",
-            "data/whisper.py",
-        ],
     output:
         manifest="runtime/float/{model}/manifest.json",
         files=expand(
@@ -40,6 +28,7 @@ rule export_graphs:
     benchmark:
         "logs/export_graphs/{model}.tsv"
     params:
+        *sources("runtime.graphs"),
         packages=versions("openvino", "safetensors", "torch", "transformers"),
     # Freed blocks of a megabyte go back at once: half of the memory at the peak (glibc keeps them).
     shell:

@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from common.cli import UserError
-from common.config import check
 from data.languages import FLEURS_TO_WHISPER
+from pipeline.config import check
 
 ROOT = Path(__file__).parent.parent
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from common.files import sha256_of, write_json
+from common.sources import sources
 from compilation.qb.generations import GENERATIONS, generation_of, table
 from compilation.qb.limits import Refused, check_target, scheme_for, targets_of, warnings_on
 from compilation.qb.recipes import Make, Wish
 from compilation.qb.samples import check_samples
-from tests.imports import ROOT, all_imports
+from tests.imports import ROOT
 
 VENDOR = (
     "torch",
@@ -191,7 +192,7 @@ def test_files_that_are_missing_cut_or_no_arrays_are_named(tmp_path: Path) -> No
 
 
 def test_what_runs_beside_the_compiler_needs_nothing_else_and_python_3_10() -> None:
-    for file in all_imports("compilation/qb/compile.py"):
+    for file in sources("compilation.qb.compile"):
         tree = ast.parse((ROOT / file).read_text(encoding="utf-8"), feature_version=(3, 10))
         typing_only = {
             inner

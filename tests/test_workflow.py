@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from common.files import read_json, sha256_of
+from common.sources import sources
 from compilation.hand_off import sums
-from tests.imports import ROOT, all_imports
+from tests.imports import ROOT
 from tests.workflow import DEMO, planned, snakemake
 
 RULES = {  # what each rule's output feeds, directly
@@ -251,7 +252,7 @@ def test_comments_and_blank_lines_re_run_nothing(demo: Path) -> None:
 def rule_texts() -> dict[str, str]:
     """The text of every rule that runs a module."""
     found = {}
-    for file in ROOT.glob("*/*.smk"):
+    for file in ROOT.glob("*/**/*.smk"):
         for text in re.split(r"^rule ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
             if MODULE.search(text):
                 found[text.split(":")[0]] = text
@@ -259,25 +260,21 @@ def rule_texts() -> dict[str, str]:
 
 
 def module_of(rule: str) -> str:
-    """The source file that a rule runs."""
-    return MODULE.search(rule).group(1).replace(".", "/") + ".py"
+    """The module that a rule runs."""
+    return MODULE.search(rule).group(1)
 
 
-def test_every_rule_declares_the_source_files_it_runs() -> None:
+def test_every_rule_knows_the_code_that_it_runs() -> None:
     texts = rule_texts()
     assert set(texts) == set(RULES) | set().union(*OTHER_RULES)
     for rule, text in texts.items():
-        if same := re.search(r"code=rules\.(\w+)\.input\.code", text):
-            assert module_of(text) == module_of(texts[same.group(1)])
-            continue
-        block = re.search(r"code=\[(.*?)\]", text, re.DOTALL).group(1)
-        assert set(re.findall(r'"([^"]+)"', block)) == all_imports(module_of(text)), rule
+        assert f'*sources("{module_of(text)}"),' in text, rule
 
 
 def test_each_source_module_re_runs_exactly_the_rules_that_run_it(demo: Path) -> None:
-    """One module of each set of rules: that all modules are declared, the test above shows."""
+    """One file of each set of rules that run it."""
     texts = {rule: text for rule, text in rule_texts().items() if rule in RULES}
-    running = {rule: all_imports(module_of(text)) for rule, text in texts.items()}
+    running = {rule: set(sources(module_of(text))) for rule, text in texts.items()}
     modules = {
         frozenset(rule for rule, files in running.items() if module in files): module
         for module in sorted(set().union(*running.values()))

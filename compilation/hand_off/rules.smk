@@ -13,33 +13,13 @@ rule make_golden:
     input:
         checkpoint="data/checkpoints/{model}.json",
         graphs="runtime/float/{model}/manifest.json",
-        clips=lambda wildcards: clips("calibration", wildcards.model),
-        code=[
-            "compilation/hand_off/golden.py",
-            "compilation/hand_off/expect.py",
-            "calibration/features.py",
-            "calibration/greedy.py",
-            "calibration/strata.py",
-            "common/cli.py",
-            "common/files.py",
-            "common/listing.py",
-            "data/audio.py",
-            "data/cache.py",
-            "data/clips.py",
-            "data/whisper.py",
-            "runtime/folder.py",
-            "runtime/ir.py",
-            "runtime/mapped.py",
-            "runtime/npu_sessions.py",
-            "runtime/openvino_sessions.py",
-            "runtime/sessions.py",
-            "runtime/tables.py",
-        ],
+        clips=lambda wildcards: BUILD.clips("calibration", wildcards.model),
     output:
         "compilation/golden/{model}/golden.json",
     log:
         "logs/make_golden/{model}.log",
     params:
+        *sources("compilation.hand_off.golden"),
         packages=versions("numpy", "openvino", "tokenizers", "transformers"),
     shell:
         "python -m compilation.hand_off.golden --checkpoint {input.checkpoint:q}"
@@ -50,7 +30,7 @@ rule assemble_hand_off:
     """The folder for device engineers, replaced as a whole."""
     input:
         checkpoint="data/checkpoints/{model}.json",
-        dataset=f"{SOURCES}/dataset.json",
+        dataset=f"{SPEECH.folder}/dataset.json",
         graphs="runtime/float/{model}/manifest.json",
         tables="runtime/float/{model}/tables.safetensors",
         golden="compilation/golden/{model}/golden.json",
@@ -62,42 +42,15 @@ rule assemble_hand_off:
             "compilation/parts/{model}/{target}/encoder.json",
             "compilation/parts/{model}/{target}/decoder.json",
         ],
-        templates=[
-            "compilation/hand_off/manifest.schema.yaml",
-            "compilation/hand_off/readme.md.j2",
-            "compilation/hand_off/transcribe.py",
-        ],
-        code=[
-            "compilation/hand_off/assemble.py",
-            "compilation/hand_off/expect.py",
-            "compilation/hand_off/provenance.py",
-            "compilation/hand_off/readme.py",
-            "compilation/hand_off/sums.py",
-            "compilation/hand_off/vendor.py",
-            "calibration/greedy.py",
-            "common/cli.py",
-            "common/files.py",
-            "common/listing.py",
-            "data/cache.py",
-            "data/languages.py",
-            "data/whisper.py",
-            "runtime/folder.py",
-            "runtime/ir.py",
-            "runtime/mapped.py",
-            "runtime/npu_sessions.py",
-            "runtime/openvino_sessions.py",
-            "runtime/sessions.py",
-            "runtime/tables.py",
-        ],
     output:
         "compiled/{model}/{target}/manifest.json",
     log:
         "logs/assemble_hand_off/{model}_{target}.log",
     params:
+        *sources("compilation.hand_off.assemble"),
         packages=versions("jinja2", "nncf", "numpy", "openvino", "torch", "transformers")
-        + installed("mobilint-qb-runtime")
-        + installed("transformers-mblt"),
-        flags=lambda wildcards: license_flags(wildcards.model),
+        + installed("mobilint-qb-runtime", "transformers-mblt"),
+        flags=lambda wildcards: flags.license_of(BUILD, wildcards.model),
     shell:
         "python -m compilation.hand_off.assemble --model {wildcards.model:q}"
         " --target {wildcards.target:q} --checkpoint {input.checkpoint:q}"
@@ -110,48 +63,18 @@ rule archive_hand_off:
     """The folder in one file, with what was measured of it where that can be done here."""
     input:
         manifest="compiled/{model}/{target}/manifest.json",
-        measured=lambda wildcards: (
-            []
-            if wildcards.target in NPU_TARGETS
-            else f"compiled/{wildcards.model}/{wildcards.target}/evaluation.json"
-        ),
-        code=[
-            "compilation/hand_off/archive.py",
-            "compilation/hand_off/expect.py",
-            "compilation/hand_off/provenance.py",
-            "compilation/hand_off/sums.py",
-            "compilation/hand_off/vendor.py",
-            "compilation/qb/check.py",
-            "compilation/verify.py",
-            "calibration/greedy.py",
-            "common/cli.py",
-            "common/files.py",
-            "common/listing.py",
-            "data/cache.py",
-            "data/whisper.py",
-            "runtime/folder.py",
-            "runtime/ir.py",
-            "runtime/mapped.py",
-            "runtime/npu_sessions.py",
-            "runtime/openvino_sessions.py",
-            "runtime/sessions.py",
-            "runtime/tables.py",
+        measured=lambda wildcards: [
+            f"compiled/{wildcards.model}/{target}/evaluation.json"
+            for target in {wildcards.target} - {*NPU_TARGETS}
         ],
     output:
         archive="compiled/{model}-{target}.tar.zst",
         digest="compiled/{model}-{target}.tar.zst.sha256",
     log:
         "logs/archive_hand_off/{model}_{target}.log",
-    wildcard_constraints:
-        target="cpu|aries-rb|regulus-rb",
     params:
+        *sources("compilation.hand_off.archive"),
         packages=versions("zstandard"),
-        folder=lambda wildcards, input: Path(input.manifest).parent,
+        folder="compiled/{model}/{target}",
     shell:
         "python -m compilation.hand_off.archive {params.folder:q} --out {output.archive:q} 2> {log:q}"
-
-
-def license_flags(model):
-    """The licence of a checkpoint, where the configuration says it."""
-    found = config["models"][model].get("license")
-    return ["--license", found] if found else []

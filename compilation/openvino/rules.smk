@@ -4,22 +4,6 @@ Reads   runtime/float/{model}/, calibration/sets/{model}/
 Writes  compilation/parts/{model}/cpu/   int8 parts, and how they were made
 """
 
-SEARCHED = [
-    part for part in ("encoder", "decoder") if config["compilation"][part]["keep_float"] == "auto"
-]
-
-
-def chosen_layers(*parts):
-    """What a search has found for any of these parts."""
-    return ["compilation/parts/{model}/cpu/keep_float.json"] if set(parts) & set(SEARCHED) else []
-
-
-def kept_float(part):
-    """Which layers stay float."""
-    if part in SEARCHED:
-        return lambda wildcards, input: ["--keep-float-of", *input.chosen]
-    return ["--keep-float", *config["compilation"][part]["keep_float"]]
-
 
 rule quantise_encoder:
     """The int8 encoder, from its float graph and its calibration set."""
@@ -27,18 +11,7 @@ rule quantise_encoder:
         graph="runtime/float/{model}/encoder.xml",
         weights="runtime/float/{model}/encoder.bin",
         calibration="calibration/sets/{model}/encoder/manifest.json",
-        chosen=chosen_layers("encoder"),
-        code=[
-            "compilation/openvino/quantise.py",
-            "compilation/openvino/samples.py",
-            "compilation/openvino/layers.py",
-            "common/cli.py",
-            "common/files.py",
-            "common/nearest.py",
-            "runtime/ir.py",
-            "runtime/mapped.py",
-            "runtime/names.py",
-        ],
+        chosen=BUILD.float_choice("encoder"),
     output:
         graph="compilation/parts/{model}/cpu/encoder.xml",
         weights="compilation/parts/{model}/cpu/encoder.bin",
@@ -49,8 +22,9 @@ rule quantise_encoder:
         "logs/quantise_encoder/{model}.tsv"
     threads: workflow.cores
     params:
+        *sources("compilation.openvino.quantise"),
         packages=versions("openvino", "nncf"),
-        keep_float=kept_float("encoder"),
+        keep_float=flags.keep_float(config, BUILD, "encoder"),
     shell:
         "python -m compilation.openvino.quantise --part encoder --graph {input.graph:q}"
         " --calibration {input.calibration:q} {params.keep_float:q}"
@@ -67,18 +41,7 @@ rule quantise_decoder:
             "runtime/float/{model}/decoder_cross.bin",
         ],
         calibration="calibration/sets/{model}/decoder/manifest.json",
-        chosen=chosen_layers("decoder"),
-        code=[
-            "compilation/openvino/quantise.py",
-            "compilation/openvino/samples.py",
-            "compilation/openvino/layers.py",
-            "common/cli.py",
-            "common/files.py",
-            "common/nearest.py",
-            "runtime/ir.py",
-            "runtime/mapped.py",
-            "runtime/names.py",
-        ],
+        chosen=BUILD.float_choice("decoder"),
     output:
         graph="compilation/parts/{model}/cpu/decoder.xml",
         weights="compilation/parts/{model}/cpu/decoder.bin",
@@ -89,8 +52,9 @@ rule quantise_decoder:
         "logs/quantise_decoder/{model}.tsv"
     threads: workflow.cores
     params:
+        *sources("compilation.openvino.quantise"),
         packages=versions("openvino", "nncf"),
-        keep_float=kept_float("decoder"),
+        keep_float=flags.keep_float(config, BUILD, "decoder"),
     shell:
         "python -m compilation.openvino.quantise --part decoder --graph {input.graph:q}"
         " --calibration {input.calibration:q} {params.keep_float:q}"

@@ -16,16 +16,12 @@ rule place_checkpoint:
     """A checkpoint's files in the project's folder."""
     input:
         checkpoint="data/checkpoints/{model}.json",
-        code=[
-            "compilation/qb/place_checkpoint.py",
-            "common/cli.py",
-            "common/files.py",
-            "data/cache.py",
-        ],
     output:
         "compilation/checkpoints/{model}/manifest.json",
     log:
         "logs/place_checkpoint/{model}.log",
+    params:
+        *sources("compilation.qb.place_checkpoint"),
     shell:
         "python -m compilation.qb.place_checkpoint --checkpoint {input.checkpoint:q} --out {output:q}"
         " 2> {log:q}"
@@ -35,20 +31,6 @@ rule parse_npu_part:
     """Checkpoint -> .mblt."""
     input:
         checkpoint="compilation/checkpoints/{model}/manifest.json",
-        code=[
-            "compilation/qb/compile.py",
-            "compilation/qb/invoke.py",
-            "compilation/qb/generations.py",
-            "compilation/qb/limits.py",
-            "compilation/qb/process.py",
-            "compilation/qb/recipes.py",
-            "compilation/qb/samples.py",
-            "common/cli.py",
-            "common/disk.py",
-            "common/files.py",
-            "common/gpu.py",
-            "common/listing.py",
-        ],
     output:
         graph="compilation/graphs/{model}/{target}/{part}.mblt",
         record="compilation/graphs/{model}/{target}/{part}.mblt.json",
@@ -57,16 +39,16 @@ rule parse_npu_part:
     benchmark:
         "logs/parse_npu_part/{model}_{target}_{part}.tsv"
     wildcard_constraints:
-        target="aries-rb|regulus-rb",
-        part="encoder|decoder",
+        target="|".join(NPU_TARGETS),
     container:
-        QB["container"] or None
+        config["compilation"]["qbcompiler"]["container"] or None
     params:
-        python=QB["python"],
-        compiler=lambda wildcards: COMPILER,
-        overrides=lambda wildcards: json.dumps(QB["parse_overrides"][wildcards.part]),
+        *sources("compilation.qb.compile"),
+        python=config["compilation"]["qbcompiler"]["python"],
+        compiler=lambda wildcards: BUILD.compiler,
+        overrides=lambda wildcards: flags.parse_overrides(config, wildcards.part),
         # Whatever depends on input is not compared with the last run: more time re-runs nothing.
-        hours=lambda wildcards, input: QB["timeout_hours"],
+        hours=lambda wildcards, input: config["compilation"]["qbcompiler"]["timeout_hours"],
     shell:
         "{params.python:q} -m compilation.qb.compile parse --part {wildcards.part}"
         " --target {wildcards.target} --checkpoint {input.checkpoint:q}"
@@ -80,7 +62,6 @@ rule quantise_npu_part:
         checkpoint="compilation/checkpoints/{model}/manifest.json",
         graph="compilation/graphs/{model}/{target}/{part}.mblt",
         calibration="calibration/sets/{model}/{part}/manifest.json",
-        code=rules.parse_npu_part.input.code,
     output:
         part="compilation/parts/{model}/{target}/{part}.mxq",
         record="compilation/parts/{model}/{target}/{part}.mxq.json",
@@ -89,17 +70,17 @@ rule quantise_npu_part:
     benchmark:
         "logs/quantise_npu_part/{model}_{target}_{part}.tsv"
     wildcard_constraints:
-        target="aries-rb|regulus-rb",
-        part="encoder|decoder",
+        target="|".join(NPU_TARGETS),
     container:
-        QB["container"] or None
+        config["compilation"]["qbcompiler"]["container"] or None
     threads: workflow.cores
     params:
-        python=QB["python"],
-        compiler=lambda wildcards: COMPILER,
-        listing=lambda wildcards, input: Path(input.calibration).with_name(LISTS[wildcards.part]),
-        flags=lambda wildcards: npu_flags(config["compilation"][wildcards.part]),
-        hours=lambda wildcards, input: QB["timeout_hours"],
+        *sources("compilation.qb.compile"),
+        python=config["compilation"]["qbcompiler"]["python"],
+        compiler=lambda wildcards: BUILD.compiler,
+        listing=lambda wildcards: f"calibration/sets/{wildcards.model}/{wildcards.part}/{LISTS[wildcards.part]}",
+        flags=lambda wildcards: flags.npu_part(config, wildcards.part),
+        hours=lambda wildcards, input: config["compilation"]["qbcompiler"]["timeout_hours"],
     shell:
         "{params.python:q} -m compilation.qb.compile quantise --part {wildcards.part}"
         " --target {wildcards.target} --checkpoint {input.checkpoint:q} --graph {input.graph:q}"
@@ -114,33 +95,15 @@ rule check_npu_part:
         graph="compilation/graphs/{model}/{target}/{part}.mblt.json",
         made="compilation/parts/{model}/{target}/{part}.mxq.json",
         part="compilation/parts/{model}/{target}/{part}.mxq",
-        code=[
-            "compilation/qb/check.py",
-            "compilation/hand_off/vendor.py",
-            "common/cli.py",
-            "common/files.py",
-            "common/listing.py",
-            "data/cache.py",
-            "runtime/npu_sessions.py",
-        ],
     output:
         "compilation/parts/{model}/{target}/{part}.json",
     log:
         "logs/check_npu_part/{model}_{target}_{part}.log",
     wildcard_constraints:
-        target="aries-rb|regulus-rb",
-        part="encoder|decoder",
+        target="|".join(NPU_TARGETS),
     params:
+        *sources("compilation.qb.check"),
         packages=installed("mobilint-qb-runtime"),
     shell:
         "python -m compilation.qb.check --made {input.made:q} --graph {input.graph:q}"
         " --checkpoint {input.checkpoint:q} --out {output:q} 2> {log:q}"
-
-
-def npu_flags(settings):
-    """How a part is quantised for NPUs."""
-    return [
-        *("--recipe", settings["recipe"], "--scheme", settings["inference_scheme"]),
-        *("--activation-16bits", *settings["activation_16bits"]),
-        *("--overrides", json.dumps(settings["overrides"])),
-    ]

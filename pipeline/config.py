@@ -18,13 +18,20 @@ from common.nearest import nearest
 SCHEMA = Path(__file__).parent.parent / "config.schema.yaml"
 
 
-def check(config: dict[str, Any], languages: Iterable[str]) -> None:
+def check(config: dict[str, Any], languages: Iterable[str], files: Iterable[Path] = ()) -> None:
     """Raise a `UserError` for the first thing wrong with `config`.
 
     Args:
         config: The merged configuration, as parsed from YAML.
         languages: The FLEURS codes that the project knows.
+        files: The files that it was merged from.
     """
+    for path in files:
+        if twice := _twice(yaml.compose(path.read_text(encoding="utf-8"))):
+            raise UserError(
+                f"{path} has the key `{twice.value}` twice, again in line"
+                f" {twice.start_mark.line + 1}; only the last one would count: put the two together"
+            )
     schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
     errors = sorted(validator.iter_errors(config), key=lambda error: [str(p) for p in error.path])
@@ -33,6 +40,19 @@ def check(config: dict[str, Any], languages: Iterable[str]) -> None:
         more = len(problems) - 1
         tail = f" (and {more} more)" if more else ""
         raise UserError(f"config: {problems[0]}{tail}")
+
+
+def _twice(node: yaml.Node | None) -> yaml.ScalarNode | None:
+    """A key that a mapping has already, anywhere below a node of YAML."""
+    children = [child for _, child in node.value] if isinstance(node, yaml.MappingNode) else []
+    if isinstance(node, yaml.SequenceNode):
+        children = node.value
+    seen: set[str] = set()
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+        if key.value in seen:
+            return key
+        seen.add(key.value)
+    return next((found for child in children if (found := _twice(child))), None)
 
 
 def _cross_checks(config: dict[str, Any], languages: Iterable[str]) -> Iterator[str]:

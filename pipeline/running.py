@@ -5,13 +5,20 @@ import os
 import re
 import socket
 import stat
+import subprocess
 import sys
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TextIO
 
+from snakemake.exceptions import WorkflowError
+
 from common.cli import RUN, UserError
 from common.progress import TERMINAL
+from compilation.qb.limits import NPU_TARGETS
 
+START = time.time()  # of the run: its Snakefile imports this first
 _held: list[TextIO] = []  # an open file is what holds a lock
 
 
@@ -46,6 +53,47 @@ def announce() -> None:
     if not stat.S_ISREG(os.fstat(2).st_mode):
         os.environ[TERMINAL] = f"/proc/{os.getpid()}/fd/2"
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def begin(reason: str) -> None:
+    """Take the folder for this run, and say what is built.
+
+    Raises:
+        WorkflowError: Another run is at work in it.
+    """
+    announce()
+    try:
+        hold(Path(".snakemake/run.lock"))
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    print(reason, file=sys.stderr)
+
+
+def end(results: Iterable[str]) -> None:
+    """Say what the run has made of the results."""
+    made = new(results)
+    print_tables(made)
+    for path in made:
+        if path.parent.name in NPU_TARGETS:
+            print(f"hand-off folder: {path.parent}", file=sys.stderr)
+
+
+def fail(results: Iterable[str]) -> None:
+    """Say what a run has made before it failed, and why it failed."""
+    print_tables(new(results))
+    print("\n".join(["", *sentences(Path("logs"), START)]), file=sys.stderr)
+
+
+def new(results: Iterable[str]) -> list[Path]:
+    """The results that the run has made."""
+    found = [path for path in map(Path, results) if path.is_file()]
+    return [path for path in found if path.stat().st_mtime >= START]
+
+
+def print_tables(made: list[Path]) -> None:
+    """Print the tables of what was evaluated."""
+    if quality := [str(path) for path in made if path.name == "quality.json"]:
+        subprocess.run([sys.executable, "-m", "evaluation.report.table", *quality], check=False)
 
 
 def sentences(logs: Path, since: float) -> list[str]:

@@ -1,0 +1,65 @@
+"""Stage 4, quality: does the compiled model still hear, and which half of it broke.
+
+Reads   compiled/{model}/{target}/, runtime/float/{model}/, calibration/sets/{model}/encoder/,
+        data/audio_files/evaluation/*.jsonl
+Writes  evaluation/results/{model}/{target}/   transcripts.json, quality.json, passed.txt
+"""
+
+RESULTS = "evaluation/results/{model}/{target}"
+
+
+rule evaluate:
+    """What float and compiled parts, in every pairing, hear of held-out clips."""
+    input:
+        graphs="runtime/float/{model}/manifest.json",
+        compiled="compiled/{model}/{target}/manifest.json",
+        clips=lambda wildcards: BUILD.clips("evaluation", wildcards.model),
+        calibration="calibration/sets/{model}/encoder/manifest.json",
+    output:
+        f"{RESULTS}/transcripts.json",
+    log:
+        "logs/evaluate/{model}_{target}.log",
+    benchmark:
+        "logs/evaluate/{model}_{target}.tsv"
+    threads: workflow.cores
+    params:
+        *sources("evaluation.quality.evaluate"),
+        packages=versions("numpy", "openvino", "torch", "transformers"),
+        flags=lambda wildcards: ["--tasks", *BUILD.tasks(wildcards.model)],
+    shell:
+        "python -m evaluation.quality.evaluate --graphs {input.graphs:q}"
+        " --compiled {input.compiled:q} --clips {input.clips:q}"
+        " --calibration {input.calibration:q} {params.flags:q} --out {output:q} 2> {log:q}"
+
+
+rule score:
+    """Error rates with intervals, failures, states, logits, and whether the bounds are kept."""
+    input:
+        transcripts=f"{RESULTS}/transcripts.json",
+    output:
+        f"{RESULTS}/quality.json",
+    log:
+        "logs/score/{model}_{target}.log",
+    params:
+        *sources("evaluation.quality.score"),
+        packages=versions("jiwer", "numpy", "sacrebleu"),
+        gate=flags.gate(config),
+    shell:
+        "python -m evaluation.quality.score --transcripts {input.transcripts:q} --gate {params.gate:q}"
+        " --out {output:q} 2> {log:q}"
+
+
+rule check_gate:
+    """Fails where the compiled model is not good enough, after all else is written."""
+    input:
+        quality=f"{RESULTS}/quality.json",
+        described="compiled/{model}/{target}/evaluation.json",
+        report=f"{RESULTS}/report.html",
+    output:
+        f"{RESULTS}/passed.txt",
+    log:
+        "logs/check_gate/{model}_{target}.log",
+    params:
+        *sources("evaluation.scoring.gate"),
+    shell:
+        "python -m evaluation.scoring.gate {input.quality:q} --out {output:q} 2> {log:q}"

@@ -1,0 +1,1 @@
+"""What the Snakefile does in Python: configuration, what jobs read, the run as a whole."""

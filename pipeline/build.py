@@ -1,0 +1,120 @@
+"""What a run builds, worked out from the configuration before any job.
+
+An exception while Snakemake works out its jobs can end in old results being called good. So all
+that may fail is done here, and what rules ask later is only looked up.
+"""
+
+from collections.abc import Collection, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
+
+from common.cli import UserError
+from compilation.qb.limits import NPU_TARGETS
+from compilation.targets import compiler_version, resolve
+from data.languages import FLEURS_TO_WHISPER
+from pipeline.config import check
+from pipeline.content import Contents
+from pipeline.speech import Speech, checkpoint_content
+
+MEMORY = Path(".snakemake/content.json")  # of hashes; without it, files are hashed again
+Deployed = Collection[DeploymentMethod]
+PARTS = ("encoder", "decoder")
+
+
+class Build:
+    """The models, targets, languages and tasks of a run.
+
+    Attributes:
+        models: The models to build.
+        speech: Where clips come from.
+        compiler: Version of the NPU vendor's compiler, or the image that has it; None without.
+        targets: What each model is compiled for.
+        reason: Why these targets, in a sentence.
+        searched: Parts whose layers that must stay float are searched for.
+
+    Args:
+        config: The merged configuration.
+        files: The files that it was merged from.
+        deployed: The kinds of software deployment that are switched on.
+
+    Raises:
+        WorkflowError: The configuration is wrong, or asks for what is not there.
+    """
+
+    def __init__(self, config: dict[str, Any], files: Iterable[str], deployed: Deployed) -> None:
+        try:
+            check(config, FLEURS_TO_WHISPER, map(Path, files))
+            self._config = config
+            self.models: list[str] = config["build"]
+            self.compiler, self.targets, self.reason = _targets(config["compilation"], deployed)
+            contents = Contents(MEMORY)
+            self.speech = Speech(config, contents)
+        except UserError as error:
+            raise WorkflowError(str(error)) from None
+        sources = [self.model(name)["source"] for name in self.models]
+        sources.append(config["data"]["labels"]["model"])
+        self._checkpoints = {source: checkpoint_content(source, contents) for source in sources}
+        contents.keep()
+        parts = config["compilation"]
+        self.searched = [part for part in PARTS if parts[part]["keep_float"] == "auto"]
+
+    def model(self, name: str) -> dict[str, Any]:
+        """A model's entry in the catalogue."""
+        return self._config["models"][name]
+
+    def content(self, source: str) -> str:
+        """A hash of what a checkpoint's local folder holds; empty for the Hub."""
+        return self._checkpoints.get(source, "")
+
+    def tasks(self, model: str) -> list[str]:
+        """The tasks that a model was trained for."""
+        return self.model(model).get("tasks", ["transcribe", "translate"])
+
+    def clips(self, use: str, model: str) -> list[str]:
+        """Manifests of a model's clips, a language each."""
+        able = self.model(model).get("languages", self.speech.languages)
+        languages = [one for one in self.speech.languages if one in able]
+        return [f"data/audio_files/{use}/{language}.jsonl" for language in languages]
+
+    def float_choice(self, *parts: str) -> list[str]:
+        """What a search has found of the layers of any of these parts, if there is to be one."""
+        found = "compilation/parts/{model}/cpu/keep_float.json"
+        return [found] if set(parts) & set(self.searched) else []
+
+    def evaluated(self) -> list[str]:
+        """The targets that this machine can evaluate; boards are evaluated by evaluation/run.py."""
+        return [target for target in self.targets if target not in NPU_TARGETS]
+
+
+def _targets(compilation: dict[str, Any], deployed: Deployed) -> tuple[str | None, list[str], str]:
+    """The vendor's compiler, the targets, and why these."""
+    qb = compilation["qbcompiler"]
+    compiler = qb["container"] or compiler_version(qb["python"])
+    targets, why = resolve(compilation["targets"], compiler, qb["python"], qb["container"])
+    needed = qb["container"] and set(targets) & set(NPU_TARGETS)
+    if needed and DeploymentMethod.APPTAINER not in deployed:
+        raise UserError(
+            "compilation.qbcompiler.container names an image, which is used with `--sdm apptainer`"
+            " only; add that to the command (docs/npu.md), or empty the key"
+        )
+    return compiler, targets, why
+
+
+def versions(*packages: str) -> list[str]:
+    """Installed versions: another version re-runs the rules that name it in their params."""
+    return [f"{package} {version(package)}" for package in packages]
+
+
+def installed(*packages: str) -> list[str]:
+    """Versions of packages that need not be there."""
+    found = []
+    for package in packages:
+        try:
+            found += versions(package)
+        except PackageNotFoundError:
+            found.append(f"no {package}")
+    return found

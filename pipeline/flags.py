@@ -1,0 +1,92 @@
+"""What commands are given of the configuration: flags by name, as Snakemake compares values."""
+
+import json
+from typing import Any
+
+from pipeline.build import PARTS, Build
+from pipeline.speech import USES
+
+Flags = list[Any]
+
+
+def fetched(entry: dict[str, Any]) -> Flags:
+    """Where a checkpoint or a data set is, of its entry in the configuration."""
+    return ["--source", entry["source"], "--revision", entry.get("revision", "main")]
+
+
+def prepare(config: dict[str, Any], build: Build, use: str) -> Flags:
+    """How the clips of a use are chosen."""
+    data, own = config["data"], config[USES[use]]
+    return [
+        *("--samples", own["samples_per_language"], "--silence", data["silence_dbfs"]),
+        *("--seed", data["seed"], "--pool", build.speech.pools[use]),
+    ]
+
+
+def encoder_set(config: dict[str, Any]) -> Flags:
+    """What the encoder's calibration set is to be."""
+    settings = config["calibration"]
+    return [
+        *("--fractions", *settings["fractions"]),
+        *(["--silence"] if settings["silence"] else []),
+    ]
+
+
+def decoder_set(config: dict[str, Any], tasks: list[str]) -> Flags:
+    """What the decoder's calibration set of a model with these tasks is to be."""
+    settings = config["calibration"]["decoder"]
+    return [
+        *("--seed", config["calibration"]["seed"], "--mix"),
+        *(f"{stratum}={share}" for stratum, share in settings["mix"].items()),
+        *("--text", settings["text"], "--max-new-tokens", settings["max_new_tokens"]),
+        *("--set-aside", settings["set_aside"], "--tasks", *tasks),
+    ]
+
+
+def parse_overrides(config: dict[str, Any], part: str) -> str:
+    """Arguments of the NPU compiler's first step, over those of its version."""
+    return json.dumps(config["compilation"]["qbcompiler"]["parse_overrides"][part])
+
+
+def npu_part(config: dict[str, Any], part: str) -> Flags:
+    """How a part is quantised for NPUs."""
+    settings = config["compilation"][part]
+    return [
+        *("--recipe", settings["recipe"], "--scheme", settings["inference_scheme"]),
+        *("--activation-16bits", *settings["activation_16bits"]),
+        *("--overrides", json.dumps(settings["overrides"])),
+    ]
+
+
+def keep_float(config: dict[str, Any], build: Build, part: str) -> Flags:
+    """Which layers of a part stay float."""
+    if part in build.searched:
+        return ["--keep-float-of", *build.float_choice(part)]
+    return ["--keep-float", *config["compilation"][part]["keep_float"]]
+
+
+def float_search(config: dict[str, Any], build: Build) -> Flags:
+    """Which layers that must stay float are searched for, and how long."""
+    settings = config["compilation"]
+    kept = {part: settings[part]["keep_float"] for part in PARTS if part not in build.searched}
+    return [
+        *("--search", *build.searched, "--kept", json.dumps(kept)),
+        *("--tries", settings["keep_float_tries"]),
+        *("--gate", gate(config)),
+    ]
+
+
+def license_of(build: Build, model: str) -> Flags:
+    """The licence of a checkpoint, where the configuration says it."""
+    found = build.model(model).get("license")
+    return ["--license", found] if found else []
+
+
+def gate(config: dict[str, Any]) -> str:
+    """What a compiled model must keep."""
+    return json.dumps(config["evaluation"]["gate"])
+
+
+def published(build: Build, model: str) -> str:
+    """Speeds of a model that others have published."""
+    return json.dumps(build.model(model).get("published", []))

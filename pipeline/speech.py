@@ -1,0 +1,74 @@
+"""Where a run's speech comes from: splits, pools, and the files of a local data set."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from common.cli import UserError
+from data.local import local_layout, local_split
+from pipeline.content import Contents
+
+USES = {"calibration": "data", "evaluation": "evaluation"}  # and whose settings are theirs
+CHECKPOINT_FILES = (".bin", ".json", ".safetensors", ".txt")
+ENGLISH = "en_us"  # FLEURS is parallel: its sentences translate those of all other languages
+
+
+class Speech:
+    """The speech that a configuration names.
+
+    Attributes:
+        own: Whether it is a folder of own audio, which has no splits and brings translations along.
+        splits: The split that the clips of each use come from.
+        pools: Which of a split's sentences a use may take: within one split they are halved.
+        folder: Where what is found of it is written: a folder a data set, so that one that cannot
+            be had takes nothing from the one before.
+        together: All that a run fetches, as split/language.
+
+    Raises:
+        UserError: The folder that is named has several indexes.
+    """
+
+    def __init__(self, config: dict[str, Any], contents: Contents) -> None:
+        self._source = Path(config["data"]["source"]).expanduser()
+        self._contents = contents
+        self.languages: list[str] = config["data"]["languages"]
+        self.own = self._source.is_dir() and local_layout(self._source) == "files"
+        self.splits = {use: config[section]["split"] for use, section in USES.items()}
+        halved = self.own or len(set(self.splits.values())) == 1
+        self.pools = {"calibration": "calibration", "evaluation": "evaluation" if halved else "all"}
+        name = re.sub(r"[^\w.-]+", "--", str(self._source)).strip(".-")
+        self.folder = f"data/sources/{name or 'here'}"
+        languages = {*self.languages, *([] if self.own else [ENGLISH])}
+        splits = set(self.splits.values())
+        self.together = sorted(f"{split}/{one}" for split in splits for one in languages)
+        self._found = {one: self._content(*one.split("/")) for one in self.together}
+
+    def content(self, split: str, language: str) -> str:
+        """A hash of what a local folder holds of a split of a language; empty for the Hub."""
+        return self._found.get(f"{split}/{language}", "")
+
+    def files(self, use: str, language: str) -> str:
+        """The listing of the files that clips of a language are chosen from."""
+        return f"{self.folder}/{self.splits[use]}/{language}.json"
+
+    def english(self, use: str) -> list[str]:
+        """The listing of the English sentences of the same ids, where translations come from it."""
+        return [] if self.own else [self.files(use, ENGLISH)]
+
+    def _content(self, split: str, language: str) -> str:
+        if not self._source.is_dir():
+            return ""
+        try:
+            names = local_split(self._source, language, split)
+        except UserError as error:  # the job will say it, and so it must run
+            return str(error)
+        return self._contents.of(self._source, names)
+
+
+def checkpoint_content(source: str, contents: Contents) -> str:
+    """A hash of the files of a checkpoint in a local folder; empty for the Hub."""
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        return ""
+    names = [path.name for path in folder.iterdir() if path.suffix in CHECKPOINT_FILES]
+    return contents.of(folder, [name for name in names if not name.startswith(".")])
