@@ -12,7 +12,7 @@ from common.cli import RUN, UserError
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def apart(module: str, *arguments: object, what: str) -> None:
+def run_module(module: str, *arguments: object, what: str) -> None:
     """Run `python -m module arguments`; what it says on stderr is said on this process's.
 
     Args:

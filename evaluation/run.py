@@ -20,17 +20,16 @@ from typing import Any
 
 from transformers import WhisperProcessor
 
-from calibration.features import encoder_input
 from common.cli import UserError, run
 from common.files import is_unchanged, read_json, sha256_of, write_json
-from common.progress import Progress
 from compilation.hand_off import sums
-from data.clips import Clip, interleave, read_audio, understood
+from data.clips import Clip, interleave, understood
 from evaluation.quality.evaluate import sizes_of
 from evaluation.quality.score import score
 from evaluation.scoring.gate import COMPILED, FLOAT
 from evaluation.scoring.gate_bounds import bounds
-from evaluation.transcription.generate import check_heard, detect, hear, references, row_of
+from evaluation.transcription.clips import Pairings, transcribe_clips
+from evaluation.transcription.generate import detect
 from evaluation.transcription.models import with_sessions
 from runtime.folder import sessions_of
 
@@ -97,19 +96,15 @@ def evaluate_folder(folder: Path, clips: Path) -> dict[str, Any]:
     encoder, decoder = sessions_of(folder)
     whisper = with_sessions(folder, encoder, decoder)
     processor = WhisperProcessor.from_pretrained(str(folder))
-    generation = whisper.generation_config
-    chosen = understood(interleave(manifests), generation)
+    pairings = Pairings({"compiled": encoder}, {"compiled": whisper}, processor)
+    chosen = understood(interleave(manifests), whisper.generation_config)
     check_recordings(chosen)
     facts, rows = [], []
-    for clip in Progress(chosen, desc="device", unit="clip"):
-        states = encoder.encode(encoder_input(processor.feature_extractor, read_audio(clip)))
-        found = detect(whisper, states)
-        own = {"clip": clip["path"].name, **{key: clip[key] for key in KEPT}, "states": None}
+    for heard in transcribe_clips(pairings, chosen, tasks, "device"):
+        name, found = heard.clip["path"].name, detect(whisper, heard.states["compiled"])
+        own = {"clip": name, **{key: heard.clip[key] for key in KEPT}, "states": None}
         facts.append(own | {"detected": {"compiled": found} if found else None})
-        for task, reference in references(clip, generation, tasks).items():
-            one = hear(whisper, processor, states, clip["whisper_language"], task)
-            rows.append(row_of(own["clip"], clip, task, reference, {COMPILED: one}))
-    check_heard(rows)
+        rows += [{**row, "clip": name} for row in heard.rows]
     return {
         "model": manifest["model"],
         "target": manifest["target"],

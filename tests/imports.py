@@ -2,6 +2,6 @@
 
 from common.sources import ROOT
 
-# A package imports from those before it, and from itself.
+# A package imports from those before it, and from itself; so do benchmarks, demo and tests.
 PACKAGES = ("common", "data", "runtime", "calibration", "compilation", "evaluation", "pipeline")
 __all__ = ["PACKAGES", "ROOT"]

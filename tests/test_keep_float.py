@@ -87,7 +87,7 @@ class Doubles:
         }
         write_json(out, {"model": "tiny", "parts": rows})
 
-    def hear_trial(self, given: dict[str, list[str]], out: Path) -> None:
+    def transcribe_trial(self, given: dict[str, list[str]], out: Path) -> None:
         pairing, text = "float+float", "one two"
         if "--parts" in given:
             pairing, kept = "compiled+compiled", set()
@@ -105,7 +105,7 @@ class Doubles:
 def doubles(monkeypatch: pytest.MonkeyPatch) -> Doubles:
     """In place of the processes of a search."""
     found = Doubles()
-    monkeypatch.setattr("evaluation.layers.trials.apart", found)
+    monkeypatch.setattr("evaluation.layers.trials.run_module", found)
     return found
 
 

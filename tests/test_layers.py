@@ -214,7 +214,7 @@ def test_a_layer_kept_float_loses_nothing(graphs, sets, parts, kept, damage) -> 
     )
     signal = rank.squares(float_keys)
     before, after = (
-        rank.decibels(signal, rank.squares(keys - float_keys)) for keys in (int8_keys, kept_keys)
+        rank.sqnr(signal, rank.squares(keys - float_keys)) for keys in (int8_keys, kept_keys)
     )
     own = next(row["sqnr_db"] for row in damage["decoder_cross"] if row["layer"] == KEYS)
     assert before == pytest.approx(own, abs=1)
@@ -278,8 +278,8 @@ def test_parts_of_other_graphs_or_changed_files_are_refused(graphs, sets, parts,
 
 
 def test_decibels() -> None:
-    assert rank.decibels(100, 1) == pytest.approx(20)
-    assert rank.decibels(1, 0) == pytest.approx(144.5, abs=0.1)
-    assert rank.decibels(1, float("nan")) is None
-    assert rank.decibels(1, float("inf")) is None
-    assert rank.decibels(0, 1) is None
+    assert rank.sqnr(100, 1) == pytest.approx(20)
+    assert rank.sqnr(1, 0) == pytest.approx(144.5, abs=0.1)
+    assert rank.sqnr(1, float("nan")) is None
+    assert rank.sqnr(1, float("inf")) is None
+    assert rank.sqnr(0, 1) is None

@@ -10,10 +10,11 @@ import pytest
 
 from common.cli import UserError
 from evaluation.layers import coverage
-from evaluation.quality.distances import decibels, distance, logit_distances
+from evaluation.quality.distances import distance, logit_distances
 from evaluation.quality.score import main as score_main
 from evaluation.quality.score import score
 from evaluation.scoring import bootstrap, gate
+from evaluation.scoring.decibels import decibels
 from evaluation.scoring.text_errors import in_wrong_script, repeats_itself
 
 BOUNDS = {

@@ -35,6 +35,7 @@ from common.progress import Progress
 from compilation.openvino.samples import Inputs, whole_sequences
 from evaluation.layers.cut import Cut, Layer, by_name, cut_out
 from evaluation.layers.part_inputs import first_of_each, inputs_of
+from evaluation.scoring.decibels import decibels
 from runtime.ir import compile_model, fix_batch, read_model
 
 GRAPHS = {"encoder": ["encoder"], "decoder": ["decoder", "decoder_cross"]}  # of each part
@@ -87,11 +88,9 @@ def squares(values: np.ndarray) -> float:
     return float(np.einsum("i,i->", flat, flat, dtype=np.float64))
 
 
-def decibels(signal: float, noise: float) -> float | None:
-    """SQNR; None where it cannot be told: values that are not finite, or no signal."""
-    if not (math.isfinite(signal) and math.isfinite(noise)) or signal == 0:
-        return None
-    return 10 * math.log10(signal / max(noise, EXACT * signal))
+def sqnr(signal: float, noise: float) -> float | None:
+    """Signal to noise in decibels, at most float32's own; None where it cannot be told."""
+    return decibels(signal, max(noise, EXACT * signal))
 
 
 def damage(int8: Path, graph: ov.Model, feeds: Callable[[], Iterable[Inputs]]) -> list[Damage]:
@@ -107,9 +106,11 @@ def damage(int8: Path, graph: ov.Model, feeds: Callable[[], Iterable[Inputs]]) -
     groups = [cut.layers[start : start + AT_ONCE] for start in starts]
     found = []
     for group in Progress(groups, desc=f"layers of {int8.stem}", unit="group"):
-        for layer, sums in zip(group, powers(group, graph, cut, feeds), strict=True):
-            sqnr = decibels(*sums)
-            found.append({"layer": layer.name, "sqnr_db": sqnr, "bytes": layer.bytes})
+        sums = powers(group, graph, cut, feeds)
+        for layer, (signal, noise) in zip(group, sums, strict=True):
+            found.append(
+                {"layer": layer.name, "sqnr_db": sqnr(signal, noise), "bytes": layer.bytes}
+            )
     return sorted(found, key=lambda row: -math.inf if row["sqnr_db"] is None else row["sqnr_db"])
 
 

@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from calibration.store import source_of
-from common.child_process import apart
+from common.child_process import run_module
 from common.files import read_json, sha256_of, write_json
 from compilation.openvino import quantise
-from evaluation.layers import hear_trial, rank
-from evaluation.quality.score import by_task
+from evaluation.layers import rank, transcribe_trial
 from evaluation.scoring.gate import judge, said, within
-from evaluation.scoring.task_statistics import scored
+from evaluation.scoring.task_statistics import by_task, scored
 
 PACKAGES = ("nncf", "openvino", "torch", "transformers")
 KEY = "key.json"
 
 
 class Heard(NamedTuple):
-    """What evaluation.layers.hear_trial has written."""
+    """What transcribe_trial.py has written."""
 
     rows: list[dict[str, Any]]
     real_time_factor: float  # seconds for all tasks on a second of speech
@@ -65,7 +64,7 @@ class Search:
         files = [self.checkpoint, self.graphs, *self.calibration.values(), *self.clips]
         return {
             "files": {str(path): sha256_of(path) for path in files},
-            "code": source_of(quantise.__name__, rank.__name__, hear_trial.__name__),
+            "code": source_of(quantise.__name__, rank.__name__, transcribe_trial.__name__),
             "tasks": self.tasks,
             "searched": self.searched,
             "kept": self.kept,
@@ -96,7 +95,7 @@ class Search:
             records = [self._parts() / f"{part}.json" for part in self.calibration]
             given = ["--checkpoint", self.checkpoint, "--graphs", self.graphs]
             given += ["--parts", *records, "--clips", *self.clips, "--out", out]
-            apart(rank.__name__, *given, what="the damage of the layers could not be measured")
+            run_module(rank.__name__, *given, what="the damage of the layers could not be measured")
         return read_json(out)
 
     def _parts(self) -> Path:
@@ -112,13 +111,17 @@ class Search:
         given = ["--part", part, "--graph", graph, "--calibration", self.calibration[part]]
         given += ["--out", out, "--keep-float", *names]
         module = quantise.__name__
-        apart(module, *given, what=f"the {part} with {len(names)} layers float was not compiled")
+        run_module(
+            module, *given, what=f"the {part} with {len(names)} layers float was not compiled"
+        )
 
     def _heard(self, out: Path, given: Iterable[Any]) -> Heard:
         if not out.is_file():
             files = ["--checkpoint", self.checkpoint, "--graphs", self.graphs, *given]
             clips = ["--clips", *self.clips, "--tasks", *self.tasks, "--out", out]
-            apart(hear_trial.__name__, *files, *clips, what="the clips could not be heard")
+            run_module(
+                transcribe_trial.__name__, *files, *clips, what="the clips could not be heard"
+            )
         heard = read_json(out)
         return Heard(heard["rows"], heard["seconds"] / heard["audio_seconds"])
 

@@ -5,14 +5,10 @@ from typing import Any
 import numpy as np
 
 from compilation.hand_off.expect import cosine
+from evaluation.scoring.decibels import decibels
 
 # Numbers of the predicted tokens, the first after the prompt being 1: first and last of each band.
 BANDS = {"1-4": (1, 4), "5-32": (5, 32), "33+": (33, None)}
-
-
-def decibels(signal: float, noise: float) -> float | None:
-    """10 log10 of a ratio of powers; None where there is no noise, or no signal."""
-    return float(10 * np.log10(signal / noise)) if signal > 0 and noise > 0 else None
 
 
 def distance(reference: np.ndarray, other: np.ndarray) -> dict[str, float | None]:

@@ -12,32 +12,22 @@ Example:
 """
 
 import argparse
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
-from calibration.features import encoder_input
 from calibration.strata import prompt_tokens
 from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_json
 from common.listing import check_listed
-from common.progress import Progress
 from compilation.hand_off.expect import POSITIONS
-from data.clips import Clip, interleave, read_audio, understood
+from data.clips import Clip, interleave, understood
 from evaluation.quality.distances import distance, logit_distances
 from evaluation.scoring.gate import FLOAT
-from evaluation.transcription.generate import (
-    Heard,
-    check_heard,
-    detect,
-    hear,
-    logits_of,
-    references,
-    row_of,
-)
+from evaluation.transcription.clips import Pairings, Transcribed, transcribe_clips
+from evaluation.transcription.generate import detect, logits_of
 from evaluation.transcription.models import with_sessions
 from runtime.folder import sessions_of
 from runtime.openvino_sessions import float_decoder, float_encoder
@@ -46,60 +36,53 @@ KINDS = ("float", "compiled")
 FACTS = ("language", "whisper_language", "seconds")
 
 
-class Listener:
-    """Float and compiled parts of one model, and what every pairing hears.
+def pairings_of(graphs: Path, folder: Path) -> Pairings:
+    """Float and compiled parts of one model.
 
     Args:
         graphs: Manifest of the checkpoint's float graphs.
         folder: The hand-off folder.
+
+    Raises:
+        UserError: A file of either is missing or was changed.
     """
-
-    def __init__(self, graphs: Path, folder: Path) -> None:
-        check_listed(graphs)
-        check_listed(folder / "manifest.json")
-        encoder, decoder = sessions_of(folder)
-        self._encoders = {"float": float_encoder(graphs.parent), "compiled": encoder}
-        decoders = {"float": float_decoder(graphs.parent, 1), "compiled": decoder}
+    check_listed(graphs)
+    check_listed(folder / "manifest.json")
+    encoder, decoder = sessions_of(folder)
+    decoders = {"float": float_decoder(graphs.parent, 1), "compiled": decoder}
+    return Pairings(
+        {"float": float_encoder(graphs.parent), "compiled": encoder},
         # The encoder of each is not used: states are handed over.
-        self._whispers: dict[str, WhisperForConditionalGeneration] = {
-            kind: with_sessions(folder, encoder, decoders[kind]) for kind in KINDS
-        }
-        self._processor = WhisperProcessor.from_pretrained(str(folder))
-        self.generation = self._whispers["float"].generation_config
+        {kind: with_sessions(folder, encoder, one) for kind, one in decoders.items()},
+        WhisperProcessor.from_pretrained(str(folder)),
+    )
 
-    def clip(self, clip: Clip, tasks: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        """A clip's facts (states, logits, detected languages), and a row for each task."""
-        features = encoder_input(self._processor.feature_extractor, read_audio(clip))
-        states = {kind: self._encoders[kind].encode(features) for kind in KINDS}
-        facts = {"clip": str(clip["path"]), **{key: clip[key] for key in FACTS}}
-        # Behind the clip, all states are those of silence.
-        heard = int(clip["seconds"] * POSITIONS) + 1
-        facts["states"] = distance(*(states[kind][:, :heard] for kind in KINDS))
-        rows = []
-        for task, reference in references(clip, self.generation, tasks).items():
-            heard = self._pairings(states, clip["whisper_language"], task)
-            rows.append(row_of(facts["clip"], clip, task, reference, heard))
-            if task == "transcribe":
-                said = heard[FLOAT].tokens
-                facts["logits"] = self._logits(states["float"], clip["whisper_language"], said)
-        found = {kind: detect(self._whispers[kind], states[kind]) for kind in KINDS}
-        facts["detected"] = found if found["float"] else None
-        return facts, rows
 
-    def _pairings(
-        self, states: dict[str, np.ndarray], language: str, task: str
-    ) -> dict[str, Heard]:
-        return {
-            f"{e}+{d}": hear(self._whispers[d], self._processor, states[e], language, task)
-            for e, d in product(KINDS, KINDS)
-        }
+def facts_of(heard: Transcribed, pairings: Pairings) -> dict[str, Any]:
+    """What is known of a clip beside its texts: states, logits, detected languages."""
+    clip, states, whispers = heard.clip, heard.states, pairings.whispers
+    # Behind the clip, all states are those of silence.
+    spoken = int(clip["seconds"] * POSITIONS) + 1
+    facts = {"clip": str(clip["path"]), **{key: clip[key] for key in FACTS}}
+    facts["states"] = distance(*(states[kind][:, :spoken] for kind in KINDS))
+    if "transcribe" in heard.texts:
+        said = heard.texts["transcribe"][FLOAT].tokens
+        facts["logits"] = _logits(whispers, states["float"], clip["whisper_language"], said)
+    found = {kind: detect(whispers[kind], states[kind]) for kind in KINDS}
+    return facts | {"detected": found if found["float"] else None}
 
-    def _logits(self, states: np.ndarray, language: str, said: list[int]) -> dict[str, Any]:
-        """How far the compiled decoder is from the float one, fed what the float model says."""
-        prompt = prompt_tokens(language, "transcribe", self.generation)
-        fed = said[: self.generation.max_length - len(prompt) - 1]
-        both = [logits_of(self._whispers[kind], states, prompt, fed) for kind in KINDS]
-        return logit_distances(*both)
+
+def _logits(
+    whispers: dict[str, WhisperForConditionalGeneration],
+    states: np.ndarray,
+    language: str,
+    said: list[int],
+) -> dict[str, Any]:
+    """How far the compiled decoder is from the float one, fed what the float model says."""
+    generation = whispers["float"].generation_config
+    prompt = prompt_tokens(language, "transcribe", generation)
+    fed = said[: generation.max_length - len(prompt) - 1]
+    return logit_distances(*(logits_of(whispers[kind], states, prompt, fed) for kind in KINDS))
 
 
 def evaluate(
@@ -114,15 +97,14 @@ def evaluate(
         calibration: Manifest of the encoder set, to prove that no sentence stands in both.
         tasks: Tasks that the checkpoint was trained for.
     """
-    listener = Listener(graphs, compiled.parent)
-    clips = understood(interleave(clip_manifests), listener.generation)
+    pairings = pairings_of(graphs, compiled.parent)
+    generation = pairings.whispers["float"].generation_config
+    clips = understood(interleave(clip_manifests), generation)
     _refuse_shared_sentences(clips, calibration)
     facts, rows = [], []
-    for clip in Progress(clips, desc="evaluation", unit="clip"):
-        own, heard = listener.clip(clip, tasks)
-        facts.append(own)
-        rows.extend(heard)
-    check_heard(rows)
+    for heard in transcribe_clips(pairings, clips, tasks, "evaluation"):
+        facts.append(facts_of(heard, pairings))
+        rows += heard.rows
     manifest = read_json(compiled)
     return {
         "model": manifest["model"],

@@ -19,7 +19,7 @@ from common.cli import run
 from common.files import read_json, write_json
 from evaluation.scoring.gate import COMPILED, FLOAT, judge
 from evaluation.scoring.gate_bounds import bounds
-from evaluation.scoring.task_statistics import KINDS, Row, cell, heard_kinds, scored
+from evaluation.scoring.task_statistics import KINDS, Row, by_task, cell, heard_kinds, scored
 
 WORST = 10
 NOT_JUDGED = {"passed": None, "sentence": "not judged: no float texts or no bounds", "checks": []}
@@ -31,14 +31,6 @@ def by_language(rows: list[Row]) -> dict[str, list[Row]]:
     for row in rows:
         found[row["language"]].append(row)
     return dict(sorted(found.items()))
-
-
-def by_task(rows: list[Row]) -> dict[str, list[Row]]:
-    """Rows of each task."""
-    found = defaultdict(list)
-    for row in rows:
-        found[row["task"]].append(row)
-    return found
 
 
 def states(clips: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""How wrong is a text, how sure is that, and is it good enough."""
+"""What the packages beside it measure with: errors of texts, intervals, decibels, the gate."""

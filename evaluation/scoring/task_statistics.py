@@ -1,5 +1,6 @@
 """The figures of one task over some clips: a cell of quality.json."""
 
+from collections import defaultdict
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,14 @@ def scored(row: Row) -> Row:
     }
     unit = "characters" if code in UNSPACED else "words"
     return {**row, "errors": errors, "failures": failures, "unit": unit}
+
+
+def by_task(rows: list[Row]) -> dict[str, list[Row]]:
+    """Rows of each task."""
+    found = defaultdict(list)
+    for row in rows:
+        found[row["task"]].append(row)
+    return found
 
 
 def edits(rows: list[Row], pairing: str) -> np.ndarray:

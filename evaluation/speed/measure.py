@@ -23,7 +23,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from common.child_process import apart
+from common.child_process import run_module
 from common.cli import UserError, run
 from common.files import read_json, write_json
 from common.listing import check_listed
@@ -98,7 +98,7 @@ def measured(module: str, what: str, *arguments: object, out: Path) -> Any:
     Raises:
         UserError: It failed.
     """
-    apart(module, *arguments, "--out", out, what=f"the speed of {what} could not be measured")
+    run_module(module, *arguments, "--out", out, what=f"the speed of {what} could not be measured")
     return read_json(out)
 
 

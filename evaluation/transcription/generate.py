@@ -9,12 +9,11 @@ from transformers import WhisperForConditionalGeneration, WhisperProcessor
 from transformers.modeling_outputs import BaseModelOutput
 
 from calibration.strata import prompt_tokens, task_of, tasks_of
-from common.cli import UserError
 from data.clips import Clip, is_multilingual
 from evaluation.scoring.text_errors import normalise
 
 
-class Heard(NamedTuple):
+class Text(NamedTuple):
     """A text, and the tokens that it is of."""
 
     text: str
@@ -28,31 +27,31 @@ def outputs_of(states: np.ndarray) -> BaseModelOutput:
 
 
 @torch.inference_mode()
-def hear(
+def generate(
     whisper: WhisperForConditionalGeneration,
     processor: WhisperProcessor,
     states: np.ndarray,
     language: str,
     task: str,
-) -> Heard:
+) -> Text:
     """The text of a clip's encoder states, in one pass over the window.
 
     Raises:
         ValueError: the library has not begun with the prompt that the decoder was calibrated with.
     """
-    generation = whisper.generation_config
-    asked = {"language": language, "task": task} if is_multilingual(generation) else {}
+    settings = whisper.generation_config
+    asked = {"language": language, "task": task} if is_multilingual(settings) else {}
     ids = whisper.generate(
         encoder_outputs=outputs_of(states), force_unique_generate_call=True, **asked
     )[0].tolist()
-    prompt = prompt_tokens(language, task_of(task), generation)
+    prompt = prompt_tokens(language, task_of(task), settings)
     if ids[: len(prompt)] != prompt:
         raise ValueError(f"the prompt is {ids[: len(prompt)]}, and not {prompt}")
-    ends = generation.eos_token_id
+    ends = settings.eos_token_id
     ended = ids[-1] in (ends if isinstance(ends, list) else [ends])
     tokens = ids[len(prompt) : len(ids) - ended]
     text = processor.decode(tokens, skip_special_tokens=True).strip()
-    return Heard(text, tokens, not ended)
+    return Text(text, tokens, not ended)
 
 
 @torch.inference_mode()
@@ -81,32 +80,6 @@ def logits_of(
         logits = whisper(decoder_input_ids=given, encoder_outputs=outputs_of(states)).logits
         rows.append(logits[0, -1].numpy().copy())
     return np.stack(rows)
-
-
-def row_of(
-    name: str, clip: Clip, task: str, reference: str, heard: dict[str, Heard]
-) -> dict[str, Any]:
-    """A row of transcripts.json: what pairings have heard of a clip, by their names."""
-    return {
-        "clip": name,
-        "language": clip["language"],
-        "task": task,
-        "whisper_language": clip["whisper_language"],
-        "reference": reference,
-        "texts": {pairing: one.text for pairing, one in heard.items()},
-        "tokens": {pairing: len(one.tokens) for pairing, one in heard.items()},
-        "at_limit": {pairing: one.at_limit for pairing, one in heard.items()},
-    }
-
-
-def check_heard(rows: list[dict[str, Any]]) -> None:
-    """Refuse to evaluate nothing.
-
-    Raises:
-        UserError: No clip could be scored.
-    """
-    if not rows:
-        raise UserError("no clip has a human text to compare with; give the index a column `text`")
 
 
 def references(clip: Clip, generation: SimpleNamespace, tasks: list[str]) -> dict[str, str]:

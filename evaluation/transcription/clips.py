@@ -1,0 +1,91 @@
+"""The loop over clips: each is encoded by every encoder, and transcribed by every pairing."""
+
+import time
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from transformers import WhisperForConditionalGeneration, WhisperProcessor
+
+from calibration.features import encoder_input
+from common.cli import UserError
+from common.progress import Progress
+from data.clips import Clip, read_audio
+from evaluation.transcription.generate import Text, generate, references
+from runtime.sessions import EncoderSession
+
+Row = dict[str, Any]  # of transcripts.json: what pairings make of a clip for one task
+
+
+class Pairings(NamedTuple):
+    """Encoders and decoders, by kind (`float`, `compiled`); a pairing is named `float+compiled`."""
+
+    encoders: dict[str, EncoderSession]
+    whispers: dict[str, WhisperForConditionalGeneration]  # with each decoder
+    processor: WhisperProcessor
+
+
+class Transcribed(NamedTuple):
+    """A clip, and what became of it."""
+
+    clip: Clip
+    states: dict[str, np.ndarray]  # of each encoder, float32 [1, positions, d_model]
+    texts: dict[str, dict[str, Text]]  # by task, then by pairing
+    rows: list[Row]  # one a task
+    seconds: float  # that encoding and all pairings took
+
+
+def transcribe_clips(
+    pairings: Pairings, clips: list[Clip], tasks: list[str], what: str
+) -> Iterator[Transcribed]:
+    """Every clip, transcribed and translated by every pairing in one pass over the window.
+
+    Args:
+        pairings: What transcribes.
+        clips: In languages that the model knows.
+        tasks: Tasks that the checkpoint was trained for.
+        what: Is done, for the progress.
+
+    Raises:
+        UserError: After the last clip, if none has a human text to be compared with.
+    """
+    (generation, *_) = [whisper.generation_config for whisper in pairings.whispers.values()]
+    scored = False
+    for clip in Progress(clips, desc=what, unit="clip"):
+        features = encoder_input(pairings.processor.feature_extractor, read_audio(clip))
+        begin = time.perf_counter()
+        states = {kind: one.encode(features) for kind, one in pairings.encoders.items()}
+        wanted = references(clip, generation, tasks)
+        texts = {task: _texts(pairings, states, clip, task) for task in wanted}
+        seconds = time.perf_counter() - begin
+        rows = [row_of(clip, task, reference, texts[task]) for task, reference in wanted.items()]
+        scored |= bool(rows)
+        yield Transcribed(clip, states, texts, rows, seconds)
+    if not scored:
+        raise UserError("no clip has a human text to compare with; give the index a column `text`")
+
+
+def _texts(
+    pairings: Pairings, states: dict[str, np.ndarray], clip: Clip, task: str
+) -> dict[str, Text]:
+    """What every pairing makes of a clip."""
+    whispers, language = pairings.whispers, clip["whisper_language"]
+    return {
+        f"{e}+{d}": generate(whispers[d], pairings.processor, states[e], language, task)
+        for e, d in product(states, whispers)
+    }
+
+
+def row_of(clip: Clip, task: str, reference: str, texts: dict[str, Text]) -> Row:
+    """A row of transcripts.json."""
+    return {
+        "clip": str(clip["path"]),
+        "language": clip["language"],
+        "task": task,
+        "whisper_language": clip["whisper_language"],
+        "reference": reference,
+        "texts": {pairing: one.text for pairing, one in texts.items()},
+        "tokens": {pairing: len(one.tokens) for pairing, one in texts.items()},
+        "at_limit": {pairing: one.at_limit for pairing, one in texts.items()},
+    }
