@@ -25,7 +25,7 @@ rule calibrate_encoder:
     params:
         *sources("calibration.encoder"),
         packages=versions("numpy", "torch", "transformers"),
-        flags=flags.encoder_set(config),
+        flags=lambda wildcards: flags.encoder_set(config),
     shell:
         "python -m calibration.encoder --checkpoint {input.checkpoint:q} --clips {input.clips:q}"
         " {params.flags:q} --out {output.manifest:q} 2> {log:q}"

@@ -22,8 +22,8 @@ rule fetch_label_checkpoint:
         hf_hub=1,
     params:
         *sources("data.checkpoint"),
-        content=BUILD.content(LABELS["model"]),
-        flags=flags.fetched({"source": LABELS["model"], **LABELS}),
+        content=lambda wildcards: BUILD.content(LABELS["model"]),
+        flags=lambda wildcards: flags.fetched({"source": LABELS["model"], **LABELS}),
     shell:
         "python -m data.checkpoint {params.flags:q} --out {output:q} 2> {log:q}"
 

@@ -20,7 +20,7 @@ rule resolve_dataset:
         hf_hub=1,
     params:
         *sources("data.source"),
-        flags=flags.fetched(config["data"]),
+        flags=lambda wildcards: flags.fetched(config["data"]),
     shell:
         "python -m data.source {params.flags:q} --out {output:q} 2> {log:q}"
 

@@ -44,7 +44,7 @@ rule parse_npu_part:
         config["compilation"]["qbcompiler"]["container"] or None
     params:
         *sources("compilation.qb.compile"),
-        python=config["compilation"]["qbcompiler"]["python"],
+        python=lambda wildcards: config["compilation"]["qbcompiler"]["python"],
         compiler=lambda wildcards: BUILD.compiler,
         overrides=lambda wildcards: flags.parse_overrides(config, wildcards.part),
         # Whatever depends on input is not compared with the last run: more time re-runs nothing.
@@ -76,7 +76,7 @@ rule quantise_npu_part:
     threads: workflow.cores
     params:
         *sources("compilation.qb.compile"),
-        python=config["compilation"]["qbcompiler"]["python"],
+        python=lambda wildcards: config["compilation"]["qbcompiler"]["python"],
         compiler=lambda wildcards: BUILD.compiler,
         listing=lambda wildcards: f"calibration/sets/{wildcards.model}/{wildcards.part}/{LISTS[wildcards.part]}",
         flags=lambda wildcards: flags.npu_part(config, wildcards.part),

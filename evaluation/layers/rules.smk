@@ -71,7 +71,7 @@ rule choose_float_layers:
     params:
         *sources("evaluation.layers.choose_float"),
         packages=versions("jiwer", "nncf", "numpy", "openvino", "torch", "transformers"),
-        flags=flags.float_search(config, BUILD),
+        flags=lambda wildcards: flags.float_search(config, BUILD),
         tasks=lambda wildcards: BUILD.tasks(wildcards.model),
     shell:
         "python -m evaluation.layers.choose_float {params.flags:q}"
