@@ -58,6 +58,15 @@ def npu_part(config: dict[str, Any], part: str) -> Flags:
     ]
 
 
+def cpu_part(config: dict[str, Any], build: Build, part: str) -> Flags:
+    """How a part is quantised for the CPU."""
+    settings = config["compilation"][part]["cpu"]
+    return [
+        *("--scheme", settings["scheme"], "--smooth-quant-alpha", settings["smooth_quant_alpha"]),
+        *keep_float(config, build, part),
+    ]
+
+
 def keep_float(config: dict[str, Any], build: Build, part: str) -> Flags:
     """Which layers of a part stay float."""
     if part in build.searched:
@@ -69,8 +78,10 @@ def float_search(config: dict[str, Any], build: Build) -> Flags:
     """Which layers that must stay float are searched for, and how long."""
     settings = config["compilation"]
     kept = {part: settings[part]["keep_float"] for part in PARTS if part not in build.searched}
+    recipes = {part: settings[part]["cpu"] for part in PARTS}
     return [
         *("--search", *build.searched, "--kept", json.dumps(kept)),
+        *("--recipes", json.dumps(recipes)),
         *("--tries", settings["keep_float_tries"]),
         *("--gate", gate(config)),
     ]

@@ -16,6 +16,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from common.cli import UserError
 from common.files import read_json, save_npy, sha256_of, write_json
 from compilation.openvino import quantise
+from compilation.openvino.layers import layers_of
 from runtime import graphs as float_graphs
 from runtime.graphs import decoder_cross_graph, decoder_graph, encoder_graph
 from runtime.ir import compile_model, fix_batch, make_stateful, read_model, save_model, trim_states
@@ -353,6 +354,33 @@ def test_bad_sample_is_named_and_nothing_is_written(
     assert words in str(error.value)
     assert "\n" not in str(error.value)
     assert not list(tmp_path.rglob("*.xml")) + list(tmp_path.rglob("*.bin"))
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_8_bit_weights_alone_are_close_to_float(graphs, inputs, sample, tmp_path, part) -> None:
+    arguments = quantise_arguments(part, graphs, inputs / "sets", tmp_path)
+    quantise.main([*arguments, "--scheme", "w8"])
+    record = read_json(tmp_path / f"parts/{part}.json")
+    assert record["settings"] == {
+        "precision": "int8 weights, float activations",
+        "keep_float": [],
+    }
+    for path in (tmp_path / "parts").glob("*.xml"):
+        kinds = [one.get_type_name() for one in read_model(path).get_ordered_ops()]
+        assert "FakeQuantize" not in kinds
+        size, before = (folder / f"{path.stem}.bin" for folder in (path.parent, graphs))
+        assert size.stat().st_size < 0.6 * before.stat().st_size
+    if part == "encoder":
+        found = compile_model(read_model(tmp_path / "parts/encoder.xml"))(sample["features"])[0]
+        exact = compile_model(fix_batch(read_model(graphs / "encoder.xml"), 1))(sample["features"])
+        assert np.abs(found - exact[0]).max() < 0.05 * np.abs(exact[0]).max()
+    name = next(iter(layers_of(read_model(graphs / f"{part}.xml"))))
+    kept = [*arguments, "--scheme", "w8", "--keep-float", name]
+    sizes = [(tmp_path / f"parts/{part}.bin").stat().st_size]
+    quantise.main(kept)
+    sizes.append((tmp_path / f"parts/{part}.bin").stat().st_size)
+    assert sizes[1] > sizes[0]
+    assert read_json(tmp_path / f"parts/{part}.json")["settings"]["keep_float"] == [name]
 
 
 def test_sets_of_the_other_part_and_absent_files_are_refused(graphs, inputs, tmp_path) -> None:

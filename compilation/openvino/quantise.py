@@ -5,15 +5,17 @@
         --calibration calibration/sets/whisper-small/encoder/manifest.json \
         --out compilation/parts/whisper-small/cpu/encoder.xml
 
-Post-training quantisation by NNCF with SmoothQuant and bias correction, of all layers but those
-named by --keep-float (see layers.py for what has a name) and by --keep-float-of, which
-evaluation.layers.choose_float has written. Writes the named .xml, its
-.bin, and last a record (.json) with their checksums, the compiler's versions and the settings. For
-the decoder also decoder_cross.xml and .bin; its past keys and values become variables of the graph.
+By NNCF, of all layers but those named by --keep-float (see layers.py for what has a name) and by
+--keep-float-of, which evaluation.layers.choose_float has written. --scheme w8a8 has weights and
+activations in 8 bits, by SmoothQuant and bias correction from the calibration set; w8 has 8-bit
+weights and computes in float, for which no sample is read. Writes the named .xml, its .bin, and
+last a record (.json) with their checksums, the compiler's versions and the settings. For the
+decoder also decoder_cross.xml and .bin; its past keys and values become variables of the graph.
 """
 
 import argparse
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,12 +39,14 @@ from compilation.openvino.samples import (
 )
 from runtime.ir import fix_batch, make_stateful, read_model, save_model
 
+ACTIVATIONS, WEIGHTS = SCHEMES = ("w8a8", "w8")
 SMOOTH_QUANT_ALPHA = 0.95  # NNCF's default for matrix products
 
 
 class Settings(NamedTuple):
     """How a part is quantised."""
 
+    scheme: str  # one of SCHEMES
     alpha: float  # of SmoothQuant
     keep_float: list[str]  # layers that are not
 
@@ -50,28 +54,60 @@ class Settings(NamedTuple):
 def quantise(
     graph: ov.Model, samples: list[dict[str, Any]], read: Reader, settings: Settings
 ) -> ov.Model:
-    """The int8 twin of a float graph. `read` is called several times for every sample.
+    """The int8 twin of a float graph.
+
+    Args:
+        graph: The float graph; it may be changed.
+        samples: Entries of the calibration set's manifest.
+        read: Reads a sample; called several times for each, not at all for 8-bit weights alone.
+        settings: How it is quantised.
+    """
+    if settings.scheme == WEIGHTS:
+        kept = [name for name in layers_of(graph) if name in settings.keep_float]
+        return nncf.compress_weights(graph, ignored_scope=_scope(kept))
+    always = value_products(graph)
+    kept = [name for name in layers_of(graph) if name in settings.keep_float or name in always]
+    return nncf.quantize(
+        graph,
+        nncf.Dataset(samples, read),
+        subset_size=len(samples),
+        model_type=nncf.ModelType.TRANSFORMER,
+        ignored_scope=_scope(kept),
+        advanced_parameters=advanced(settings.alpha),
+    )
+
+
+def _scope(names: list[str]) -> nncf.IgnoredScope | None:
+    """Layers that stay as they are."""
+    return nncf.IgnoredScope(names=names) if names else None
+
+
+def advanced(alpha: float) -> nncf.AdvancedQuantizationParameters:
+    """NNCF's parameters for weights and activations, with SmoothQuant's alpha.
 
     Two of NNCF's defaults are changed. Ranges of activations span all samples instead of their
     mean: log-mel features have a floor that follows the clip's loudness, and that of louder or
     quieter clips than the mean would be cut off. Bias correction is for every layer: NNCF leaves
     out those in which a bias changes by more than twice its size, which a tiny one always does.
     """
-    always = value_products(graph)
-    kept = [name for name in layers_of(graph) if name in settings.keep_float or name in always]
-    advanced = nncf.AdvancedQuantizationParameters(
-        smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=settings.alpha),
+    return nncf.AdvancedQuantizationParameters(
+        smooth_quant_alphas=AdvancedSmoothQuantParameters(matmul=alpha),
         activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
         bias_correction_params=AdvancedBiasCorrectionParameters(threshold=math.inf),
     )
-    return nncf.quantize(
-        graph,
-        nncf.Dataset(samples, read),
-        subset_size=len(samples),
-        model_type=nncf.ModelType.TRANSFORMER,
-        ignored_scope=nncf.IgnoredScope(names=kept) if kept else None,
-        advanced_parameters=advanced,
-    )
+
+
+# What a record tells of each scheme.
+FACTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
+    ACTIVATIONS: lambda settings: {
+        "precision": "int8",
+        "smooth_quant_alpha": settings.alpha,
+        "activation_ranges": "minimum and maximum of all samples",
+        "bias_correction": "fast, every layer",
+        "products_in_float": "cross-attention weights and values",
+    },
+    WEIGHTS: lambda settings: {"precision": "int8 weights, float activations"},
+}
 
 
 def cross_path(path: Path) -> Path:
@@ -112,14 +148,7 @@ def write_record(
         "files": listed(graphs[0].parent, names),
         "float_weights": listed(graph.parent, [name for name in names if name.endswith(".bin")]),
         "compiler": {"openvino": ov.__version__, "nncf": nncf.__version__},
-        "settings": {
-            "precision": "int8",
-            "smooth_quant_alpha": settings.alpha,
-            "activation_ranges": "minimum and maximum of all samples",
-            "bias_correction": "fast, every layer",
-            "products_in_float": "cross-attention weights and values",
-            "keep_float": settings.keep_float,
-        },
+        "settings": {**FACTS[settings.scheme](settings), "keep_float": settings.keep_float},
         "samples": samples,
     }
     write_json(graphs[0].with_suffix(".json"), record)
@@ -134,6 +163,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--graph", type=Path, required=True, help=".xml of the float graph")
     parser.add_argument("--calibration", type=Path, required=True, help="manifest of the set")
     parser.add_argument("--out", type=Path, required=True, help="the .xml to write")
+    parser.add_argument(
+        "--scheme", choices=SCHEMES, default=ACTIVATIONS, help="weights and activations, or weights"
+    )
     parser.add_argument(
         "--smooth-quant-alpha",
         type=float,
@@ -154,7 +186,7 @@ def main(argv: list[str] | None = None) -> None:
     samples = read_samples(args.calibration, args.part)
     quantise_part = quantise_encoder if args.part == "encoder" else quantise_decoder
     chosen = read_json(args.keep_float_of)[args.part] if args.keep_float_of else []
-    settings = Settings(alpha, list(dict.fromkeys([*args.keep_float, *chosen])))
+    settings = Settings(args.scheme, alpha, list(dict.fromkeys([*args.keep_float, *chosen])))
     graphs = quantise_part(args.graph, args.calibration, args.out, settings)
     write_record(args.part, args.graph, graphs, len(samples), settings)
 

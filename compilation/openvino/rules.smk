@@ -24,10 +24,10 @@ rule quantise_encoder:
     params:
         *sources("compilation.openvino.quantise"),
         packages=versions("openvino", "nncf"),
-        keep_float=flags.keep_float(config, BUILD, "encoder"),
+        flags=flags.cpu_part(config, BUILD, "encoder"),
     shell:
         "python -m compilation.openvino.quantise --part encoder --graph {input.graph:q}"
-        " --calibration {input.calibration:q} {params.keep_float:q}"
+        " --calibration {input.calibration:q} {params.flags:q}"
         " --out {output.graph:q} > {log:q} 2>&1"
 
 
@@ -54,8 +54,8 @@ rule quantise_decoder:
     params:
         *sources("compilation.openvino.quantise"),
         packages=versions("openvino", "nncf"),
-        keep_float=flags.keep_float(config, BUILD, "decoder"),
+        flags=flags.cpu_part(config, BUILD, "decoder"),
     shell:
         "python -m compilation.openvino.quantise --part decoder --graph {input.graph:q}"
-        " --calibration {input.calibration:q} {params.keep_float:q}"
+        " --calibration {input.calibration:q} {params.flags:q}"
         " --out {output.graph:q} > {log:q} 2>&1"

@@ -156,6 +156,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--tries", type=int, required=True, help="compiles at most")
     add("--gate", type=bounds, required=True, help="bounds, as JSON")
     add("--kept", type=json.loads, default={}, help="JSON: layers of the other part that are float")
+    add("--recipes", type=json.loads, default={}, help="JSON: of each part, scheme and so on")
     add("--checkpoint", type=Path, required=True, help="manifest of the checkpoint")
     add("--graphs", type=Path, required=True, help="manifest of its float graphs")
     add("--calibration", type=Path, nargs=2, required=True, help="manifests of both parts' sets")
@@ -172,6 +173,7 @@ def main(argv: list[str] | None = None) -> None:
         args.gate,
         args.search,
         args.kept,
+        args.recipes,
         args.out.with_name(".keep_float"),
     )
     search.begin()

@@ -47,6 +47,7 @@ class Search:
     gate: dict[str, float]
     searched: list[str]  # parts whose layers may stay float
     kept: dict[str, list[str]]  # layers that do in any case
+    recipes: dict[str, dict[str, Any]]  # how each part is quantised
     work: Path
 
     def begin(self) -> None:
@@ -68,6 +69,7 @@ class Search:
             "tasks": self.tasks,
             "searched": self.searched,
             "kept": self.kept,
+            "recipes": self.recipes,
             "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         }
 
@@ -109,11 +111,11 @@ class Search:
             return
         graph = self.graphs.with_name(f"{part}.xml")
         given = ["--part", part, "--graph", graph, "--calibration", self.calibration[part]]
+        for flag, value in self.recipes.get(part, {}).items():
+            given += [f"--{flag.replace('_', '-')}", value]
         given += ["--out", out, "--keep-float", *names]
-        module = quantise.__name__
-        run_module(
-            module, *given, what=f"the {part} with {len(names)} layers float was not compiled"
-        )
+        failed = f"the {part} with {len(names)} layers float was not compiled"
+        run_module(quantise.__name__, *given, what=failed)
 
     def _heard(self, out: Path, given: Iterable[Any]) -> Heard:
         if not out.is_file():
