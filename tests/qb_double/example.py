@@ -15,23 +15,12 @@ WIDTH, MELS, POSITIONS = 16, 80, 4
 FRAMES = 2 * POSITIONS
 FEATURES = {"input_features": torch.zeros(1, MELS, FRAMES)}
 SHAPES = [[1, -1, WIDTH], [1, POSITIONS, WIDTH]]  # of the decoder's inputs
-CONFIG = WhisperConfig(
-    vocab_size=8,
-    num_mel_bins=MELS,
-    d_model=WIDTH,
-    encoder_layers=1,
-    decoder_layers=1,
-    encoder_attention_heads=1,
-    decoder_attention_heads=1,
-    encoder_ffn_dim=WIDTH,
-    decoder_ffn_dim=WIDTH,
-    max_source_positions=POSITIONS,
-    max_target_positions=8,
-    pad_token_id=0,
-    bos_token_id=0,
-    eos_token_id=0,
-    decoder_start_token_id=1,
-)
+SIZES = ("encoder_layers", "decoder_layers", "encoder_attention_heads", "decoder_attention_heads")
+WIDTHS = ("d_model", "encoder_ffn_dim", "decoder_ffn_dim")
+TOKENS = {"pad_token_id": 0, "bos_token_id": 0, "eos_token_id": 0, "decoder_start_token_id": 1}
+LENGTHS = {"max_source_positions": POSITIONS, "max_target_positions": 8, "num_mel_bins": MELS}
+COUNTS = dict.fromkeys(SIZES, 1) | dict.fromkeys(WIDTHS, WIDTH)
+CONFIG = WhisperConfig(vocab_size=8, **COUNTS, **LENGTHS, **TOKENS)
 
 
 def parsing(version: str, model: Any, part: str) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from typing import Any
 
 from qbcompiler._double import rules
 from qbcompiler._double.calibration import read_calibration
-from qbcompiler._double.graphs import read_graph
+from qbcompiler._double.generation import CONFIGS
 from qbcompiler._double.objects import Config
+from qbcompiler._double.parsing import MAGIC
 from qbcompiler._version import __version__
 
 NOT_AN_MXQ = "QB-DOUBLE: not an MXQ"
@@ -24,17 +25,13 @@ ABORTED = 134  # exit status after SIGABRT
 
 def quantise(arguments: dict[str, Any], swallowed: dict[str, Any]) -> None:
     """Check the arguments as the vendor's function does, read all files, and write one."""
-    rules.check_removed(swallowed)
-    rules.check_backend(arguments["backend"])
-    rules.check_device(arguments["device"])
-    rules.check_preset(arguments.get("config_preset"))
+    rules.check_names(arguments, swallowed)
     target = arguments.get("target_device")
-    rules.check_target(target)
     scheme = rules.resolve_scheme(arguments["inference_scheme"], target, _batch(arguments))
     model = arguments["model"]
     if not isinstance(model, str) or not model.endswith(".mblt"):
         raise RuntimeError(f"[EXCEPTION] this stand-in compiles .mblt files only, not {model!r}")
-    graph = read_graph(model)
+    graph = _read(model)
     if arguments.get("model_part") or arguments.get("model_part_options"):
         raise ValueError("model_part and model_part_options do not apply to a .mblt")
     if rules.since(1, 1):
@@ -52,6 +49,14 @@ def quantise(arguments: dict[str, Any], swallowed: dict[str, Any]) -> None:
     _end(Path(arguments["save_path"]), fault, f"{graph['part']}, {scheme}, {samples} samples")
 
 
+def _read(path: str) -> dict[str, Any]:
+    """Read a graph file; refuse another."""
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    if not text.startswith(MAGIC):
+        raise RuntimeError(f"[EXCEPTION] {path} is not an MBLT file: bad magic")
+    return json.loads(text.removeprefix(MAGIC))
+
+
 def _batch(arguments: dict[str, Any]) -> int:
     """Sequences that the runtime is to hold at once."""
     llm = arguments["llm_config"]
@@ -61,16 +66,15 @@ def _batch(arguments: dict[str, Any]) -> int:
 
 def _resolve(arguments: dict[str, Any], scheme: str) -> None:
     """Combine all settings, and write them where that is asked for, before anything is compiled."""
-    from qbcompiler.configs import CompileConfig
-
+    made = CONFIGS["CompileConfig"]
     config = arguments["compile_config"]
-    config = CompileConfig.from_file(config) if isinstance(config, str) else config
+    config = made.from_file(config) if isinstance(config, str) else config
     fields = config.model_dump(exclude_unset=True) if config is not None else {}
     for name, value in arguments.items():
         if isinstance(value, Config) and name != "compile_config":
             fields[name.removesuffix("_config")] = value
     fields |= {"device": arguments["device"], "inference_scheme": scheme}
-    resolved = CompileConfig(**fields)
+    resolved = made(**fields)
     if arguments.get("config_save_path") is not None:
         out = Path(arguments["config_save_path"])
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,35 @@
 
 import inspect
 import types
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Union, get_args, get_origin
+
+from qbcompiler._double.notation import REQUIRED, Tree, camel, read
+
+UNKNOWN = {
+    "backend": "Unsupported backend: '{}'. Available backends: {}",
+    "device": "Unsupported compute device: '{}'. Available: {}",
+    "target_device": "Unsupported device name: '{}'.\nAvailable devices: {}",
+    "config_preset": "Unknown preset: '{}'. Available presets: {}",
+}
+# Names in JSON that are not the name in camel case.
+ALIASES = {
+    **{"qk": "QK", "ud": "UD", "vo": "VO", "optimize_ffn": "OptimizeFFN"},
+    **{"spin_r1": "SpinR1", "spin_r2": "SpinR2", "calib_data_path": "calibDataPaths"},
+    "use_gpu_only_for_calibration": "useGPUOnlyForCalibration",
+}
+
+
+def alias(name: str) -> str:
+    """The name in JSON."""
+    first, *_ = name.split("_")
+    return ALIASES.get(name, first + camel(name.removeprefix(first)))
+
+
+def check_known(argument: str, name: str, known: Sequence[str]) -> None:
+    """Refuse a name that an argument does not know; capitals do not count in a backend's."""
+    if name not in known and not (argument == "backend" and name.lower() in known):
+        raise ValueError(UNKNOWN[argument].format(name, list(known)))
 
 
 class ValidationError(ValueError):
@@ -35,36 +63,23 @@ def named(kind: Any) -> str:
 
 
 class Config:
-    """Base of all: fields are the annotations, given by keyword under their name or JSON name.
+    """Base of all: fields are given by keyword, under their name or their name in JSON.
 
     A field without a default has one of the vendor's that is not public; it is left out of
     `model_dump` unless it was given.
     """
 
-    _aliases: ClassVar[dict[str, str]] = {}  # JSON names that are not the name in camel case
+    _kinds: ClassVar[dict[str, Any]] = {}
+    _defaults: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, **given: Any) -> None:
-        fields = self._fields()
-        names = {self._alias(name): name for name in fields} | {name: name for name in fields}
+        names = {alias(name): name for name in self._kinds} | {name: name for name in self._kinds}
         self._given: dict[str, Any] = {}
         for key, value in given.items():
             if key not in names:
                 raise self._error(key, "Extra inputs are not permitted")
-            self._given[names[key]] = self._adopt(key, value, fields[names[key]])
-        for name in fields:
-            setattr(self, name, self._given.get(name, getattr(type(self), name, None)))
-
-    @classmethod
-    def _fields(cls) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for one in reversed(cls.__mro__):
-            found |= inspect.get_annotations(one)
-        return {name: kind for name, kind in found.items() if not name.startswith("_")}
-
-    @classmethod
-    def _alias(cls, name: str) -> str:
-        head, *rest = name.split("_")
-        return cls._aliases.get(name, head + "".join(piece.capitalize() for piece in rest))
+            self._given[names[key]] = self._adopt(key, value, self._kinds[names[key]])
+        vars(self).update(dict.fromkeys(self._kinds) | self._defaults | self._given)
 
     @classmethod
     def _error(cls, key: str, text: str) -> ValidationError:
@@ -89,15 +104,31 @@ class Config:
     def model_dump(self, *, exclude_unset: bool = False, by_alias: bool = False) -> dict[str, Any]:
         """The object as dictionaries."""
         dumped = {}
-        for name in self._fields():
+        for name in self._kinds:
             value = getattr(self, name)
             if value is None or (exclude_unset and name not in self._given):
                 continue
             if isinstance(value, Config):
                 value = value.model_dump(exclude_unset=exclude_unset, by_alias=by_alias)
-            dumped[self._alias(name) if by_alias else name] = value
+            dumped[alias(name) if by_alias else name] = value
         return dumped
 
     def __repr__(self) -> str:
         inner = ", ".join(f"{name}={value!r}" for name, value in self._given.items())
         return f"{type(self).__qualname__}({inner})"
+
+
+def config_class(name: str, fields: Tree, base: type = Config, inside: str = "") -> type[Config]:
+    """A class with these fields, as notation.py says; the classes of its objects are in it."""
+    kinds, defaults, inner = {}, {}, {}
+    for field, value in fields.items():
+        kind, default = read(value)
+        if isinstance(kind, dict):
+            made = config_class(camel(field), kind, inside=f"{inside}{name}.")
+            inner[made.__name__] = made
+            kind = made if default is REQUIRED else made | type(default)
+        kinds[field] = kind
+        if default is not REQUIRED:
+            defaults[field] = default
+    names = {"__qualname__": inside + name, "_kinds": kinds, "_defaults": defaults}
+    return type(name, (base,), names | inner)

@@ -1,4 +1,4 @@
-"""What stands for the vendor's helper that loads one part of a checkpoint."""
+"""Stand-in for the vendor's helpers that load one part of a checkpoint."""
 
 from typing import Any
 
@@ -34,9 +34,11 @@ def load_for_part(
 
     if not isinstance(model_id, str) or not isinstance(dtype, torch.dtype):
         raise TypeError("model_id must be str, dtype a torch.dtype")
-    config = AutoConfig.from_pretrained(
-        model_id, revision=revision, trust_remote_code=trust_remote_code
-    )
+    options = {"revision": revision, "trust_remote_code": trust_remote_code}
+    config = AutoConfig.from_pretrained(model_id, **options)
     if part not in PARTS:
         raise KeyError(f"no part '{part}' in {config.model_type}; it has {list(PARTS)}")
     return LoadedPart(part, config).to(torch.device(device)).eval()
+
+
+__all__ = ["available_parts", "load_for_part"]

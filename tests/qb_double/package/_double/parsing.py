@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 from qbcompiler._double import rules
-from qbcompiler._double.graphs import write_graph
 from qbcompiler._version import __version__
 
+MAGIC = "QB-DOUBLE-MBLT\n"  # first line of what stands for the vendor's graph file
 # Names of what a part takes while it is parsed.
 PARTS = {
     "encoder": ("input_features",),
@@ -21,11 +21,7 @@ OPTIONS = {"encoder": (), "decoder": ("last_token_only",)}
 
 def parse(arguments: dict[str, Any], swallowed: dict[str, Any]) -> None:
     """Check the arguments as the vendor's function does, and write the graph file."""
-    rules.check_removed(swallowed)
-    rules.check_backend(arguments["backend"])
-    rules.check_device(arguments["device"])
-    rules.check_target(arguments.get("target_device"))
-    rules.check_preset(arguments.get("config_preset"))
+    rules.check_names(arguments, swallowed)
     part = _part(arguments)
     config = _config(arguments["model"], arguments["backend"])
     feed, axes = arguments["feed_dict"], arguments.get("dynamic_axes")
@@ -45,7 +41,8 @@ def parse(arguments: dict[str, Any], swallowed: dict[str, Any]) -> None:
         "options": options,
         "inputs": _inputs(part, config, feed or {}, axes or {}),
     }
-    write_graph(arguments["mblt_save_path"], graph)
+    text = MAGIC + json.dumps(graph, indent=2) + "\n"
+    Path(arguments["mblt_save_path"]).write_text(text, encoding="utf-8")
 
 
 def _part(arguments: dict[str, Any]) -> str:
@@ -91,10 +88,8 @@ def _check_feed(feed: dict[str, Any], part: str, config: Any) -> None:
             raise ValueError("feed_dict has no input_features")
         size = list(np.shape(feed["input_features"]))
         if len(size) not in (2, 3):
-            raise RuntimeError(
-                "Expected 2D (unbatched) or 3D (batched) input to conv1d, but got input of size:"
-                f" {size}"
-            )
+            wanted = "Expected 2D (unbatched) or 3D (batched) input to conv1d"
+            raise RuntimeError(f"{wanted}, but got input of size: {size}")
         expected = [1, config.num_mel_bins, _frames(config)]
         if size != expected:
             raise RuntimeError(f"expected input{expected}, but got input{size} instead")

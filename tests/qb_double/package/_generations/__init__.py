@@ -1,0 +1,1 @@
+"""What each generation changes; those newer than the installed version are not installed."""

@@ -1,1 +1,0 @@
-"""Stand-in for the NPU vendor's compiler: what all its versions share."""
