@@ -46,5 +46,5 @@ def read(value: Any) -> tuple[Any, Any]:
 
 
 def camel(name: str) -> str:
-    """`max_percentile` -> `MaxPercentile`, `weight_8bits` -> `Weight8Bits`."""
-    return "".join(piece.title() for piece in name.split("_"))
+    """`max_percentile` -> `MaxPercentile`."""
+    return "".join(piece.capitalize() for piece in name.split("_"))

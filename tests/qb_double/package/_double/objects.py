@@ -18,13 +18,9 @@ ALIASES = {
     **{"qk": "QK", "ud": "UD", "vo": "VO", "optimize_ffn": "OptimizeFFN"},
     **{"spin_r1": "SpinR1", "spin_r2": "SpinR2", "calib_data_path": "calibDataPaths"},
     "use_gpu_only_for_calibration": "useGPUOnlyForCalibration",
+    **{"activation_16bits": "activation16Bits", "weight_16bits": "weight16Bits"},
+    "weight_8bits": "weight8Bits",
 }
-
-
-def alias(name: str) -> str:
-    """The name in JSON."""
-    first, *_ = name.split("_")
-    return ALIASES.get(name, first + camel(name.removeprefix(first)))
 
 
 def check_known(argument: str, name: str, known: Sequence[str]) -> None:
@@ -71,15 +67,22 @@ class Config:
 
     _kinds: ClassVar[dict[str, Any]] = {}
     _defaults: ClassVar[dict[str, Any]] = {}
+    _aliases: ClassVar[dict[str, str]] = ALIASES
 
     def __init__(self, **given: Any) -> None:
-        names = {alias(name): name for name in self._kinds} | {name: name for name in self._kinds}
+        names = {self._alias(name): name for name in self._kinds}
+        names |= {name: name for name in self._kinds}
         self._given: dict[str, Any] = {}
         for key, value in given.items():
             if key not in names:
                 raise self._error(key, "Extra inputs are not permitted")
             self._given[names[key]] = self._adopt(key, value, self._kinds[names[key]])
         vars(self).update(dict.fromkeys(self._kinds) | self._defaults | self._given)
+
+    @classmethod
+    def _alias(cls, name: str) -> str:
+        first, *rest = name.split("_")
+        return cls._aliases.get(name, first + "".join(piece.capitalize() for piece in rest))
 
     @classmethod
     def _error(cls, key: str, text: str) -> ValidationError:
@@ -110,7 +113,7 @@ class Config:
                 continue
             if isinstance(value, Config):
                 value = value.model_dump(exclude_unset=exclude_unset, by_alias=by_alias)
-            dumped[alias(name) if by_alias else name] = value
+            dumped[self._alias(name) if by_alias else name] = value
         return dumped
 
     def __repr__(self) -> str:

@@ -90,20 +90,17 @@ def _check_feed(feed: dict[str, Any], part: str, config: Any) -> None:
         if len(size) not in (2, 3):
             wanted = "Expected 2D (unbatched) or 3D (batched) input to conv1d"
             raise RuntimeError(f"{wanted}, but got input of size: {size}")
-        expected = [1, config.num_mel_bins, _frames(config)]
+        (inputs,) = _inputs(part, config, {}, {})
+        expected = [inputs["shape"][axis] for axis in (0, 2, 1)]
         if size != expected:
             raise RuntimeError(f"expected input{expected}, but got input{size} instead")
-
-
-def _frames(config: Any) -> int:
-    """Frames of features in a window: the encoder's second convolution has a stride of 2."""
-    return 2 * config.max_source_positions
 
 
 def _inputs(part: str, config: Any, feed: dict[str, Any], axes: dict[str, Any]) -> list[Any]:
     """The inputs on the NPU, with the channels last; -1 is a size that may vary."""
     if part == "encoder":
-        return [{"name": "input_features", "shape": [1, _frames(config), config.num_mel_bins]}]
+        frames = 2 * config.max_source_positions  # the second convolution has a stride of 2
+        return [{"name": "input_features", "shape": [1, frames, config.num_mel_bins]}]
     length = -1
     if rules.since(1, 3) and 1 not in axes.get("inputs_embeds", []):
         example = np.shape(feed.get("inputs_embeds"))

@@ -27,7 +27,7 @@ def quantise(arguments: dict[str, Any], swallowed: dict[str, Any]) -> None:
     """Check the arguments as the vendor's function does, read all files, and write one."""
     rules.check_names(arguments, swallowed)
     target = arguments.get("target_device")
-    scheme = rules.resolve_scheme(arguments["inference_scheme"], target, _batch(arguments))
+    scheme = rules.resolve_scheme(arguments["inference_scheme"], target, arguments["llm_config"])
     model = arguments["model"]
     if not isinstance(model, str) or not model.endswith(".mblt"):
         raise RuntimeError(f"[EXCEPTION] this stand-in compiles .mblt files only, not {model!r}")
@@ -55,13 +55,6 @@ def _read(path: str) -> dict[str, Any]:
     if not text.startswith(MAGIC):
         raise RuntimeError(f"[EXCEPTION] {path} is not an MBLT file: bad magic")
     return json.loads(text.removeprefix(MAGIC))
-
-
-def _batch(arguments: dict[str, Any]) -> int:
-    """Sequences that the runtime is to hold at once."""
-    llm = arguments["llm_config"]
-    dumped = llm.model_dump() if llm is not None else {}
-    return dumped.get("attributes", {}).get("runtime", {}).get("batch_size", 1)
 
 
 def _resolve(arguments: dict[str, Any], scheme: str) -> None:

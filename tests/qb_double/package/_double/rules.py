@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from qbcompiler._double.generation import latest
-from qbcompiler._double.objects import check_known
+from qbcompiler._double.objects import Config, check_known
 from qbcompiler._version import __version__
 
 VERSION = tuple(map(int, re.match(r"[\d.]+\d", __version__).group().split(".")))
@@ -28,12 +28,14 @@ def check_names(arguments: dict[str, Any], swallowed: dict[str, Any]) -> None:
             check_known(argument, arguments[argument], latest(known))
 
 
-def resolve_scheme(scheme: str, target: str | None, batch: int) -> str:
+def resolve_scheme(scheme: str, target: str | None, llm: Config | None) -> str:
     """The scheme that is compiled: `all` of a device with one core is `single`."""
     if scheme not in latest("SCHEMES") or (scheme == "all" and not since(1, 0, 2)):
         raise ValueError(f"Unknown inference scheme: '{scheme}'")
     if not since(1, 3):
         return scheme
+    dumped = llm.model_dump() if llm is not None else {}
+    batch = dumped.get("attributes", {}).get("runtime", {}).get("batch_size", 1)
     if batch > 1 and scheme in ("multi", "all"):
         raise ValueError(f"Batch LLM takes single, global4 and global8, not '{scheme}'")
     if target is not None and target.startswith("regulus"):

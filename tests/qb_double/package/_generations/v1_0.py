@@ -3,7 +3,7 @@
 The scheme `all` is new in 1.0.2.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from qbcompiler._double.objects import Config, config_class
 from torch.nn import Module
@@ -16,6 +16,8 @@ SCHEMES = ("single", "multi", "global", "global4", "global8", "all")
 
 class Flat(Config):
     """Base of those that are also made by `from_kwargs`."""
+
+    _aliases: ClassVar[dict[str, str]] = {}
 
     @classmethod
     def from_kwargs(cls, **fields: Any) -> "Flat":
