@@ -20,13 +20,13 @@ def coverage(
         tokenizer: Which tokens are special, and their names.
         first_time: The token <|0.00|>; all from it on are timestamps.
     """
-    names = {token: one.content for token, one in tokenizer.get_added_tokens_decoder().items()}
-    names = {token: name for token, name in names.items() if token < first_time}
+    added = tokenizer.get_added_tokens_decoder()
+    names = {token: added[token].content for token in added if token < first_time}
     languages = sorted({sample["language"] for sample in samples})
-    groups = {one: [s for s in samples if s["language"] == one] for one in languages}
+    groups = {code: [s for s in samples if s["language"] == code] for code in languages}
     return {
         "all": _of(samples, names, first_time),
-        "languages": {one: _of(group, names, first_time) for one, group in groups.items()},
+        "languages": {code: _of(group, names, first_time) for code, group in groups.items()},
     }
 
 

@@ -23,27 +23,28 @@ been, the same command without --shard finds everything there.
 """
 
 import argparse
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-from calibration import greedy, store, strata
-from calibration.coverage import coverage, summary
-from calibration.faults import without_faults
-from calibration.lists import write_lists
-from calibration.plan import GENERATED, LABELS, TEXTS, Planner, Sample
-from calibration.texts import read_labels
-from calibration.variants import is_silent
-from calibration.work import EMBEDDINGS, STATES, Maker
+from calibration import array_cache
+from calibration.clips import encoded_clips
+from calibration.coverage import summary
+from calibration.decoder_files import write_set
+from calibration.decoder_texts import decode
+from calibration.encoder_states import encode
+from calibration.float_whisper import FloatWhisper, load_float_whisper
+from calibration.given_texts import read_labels
+from calibration.prompts import samples_of
+from calibration.sample import GENERATED, LABELS, TEXTS, Sample
+from calibration.set_aside import set_aside_faulty
+from calibration.strata import STRATA
 from common.cli import UserError, run
 from common.disk import require_space
-from common.files import read_json, write_json
+from common.files import write_json
 from common.listing import check_listed
-from data.cache import local_folder
-from data.whisper import facts_of, load_generation, load_tokenizer
-from runtime.float_sessions import float_sessions
-from runtime.tables import TABLES, load_tables
+
+USUAL = 64  # tokens of a sample, for the estimate of disk space: few beside 1500 positions
 
 
 def calibrate_decoder(
@@ -56,7 +57,7 @@ def calibrate_decoder(
     labels: list[Path] | None = None,
     shard: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
-    """Compute what is missing of the set, number the samples, write lists and manifest.
+    """Clips, what each is asked for, encode, decode, set aside, write: what is missing of the set.
 
     Args:
         checkpoint: Manifest of the checkpoint.
@@ -71,96 +72,65 @@ def calibrate_decoder(
     Returns:
         The manifest as written to `out`; of a shard, the keys of what it has computed.
     """
-    generation, tokenizer = load_generation(checkpoint), load_tokenizer(checkpoint)
-    config = read_json(local_folder(checkpoint) / "config.json")
-    sessions = float_sessions(graphs, checkpoint)
-    tables = load_tables(graphs.parent / TABLES)
-    planner = Planner(
-        *(generation, tokenizer, len(tables.positions), settings, features),
-        made_by=[read_json(graphs), sessions.device],
-        labels=read_labels(*labels) if labels else None,
-    )
+    whisper = load_float_whisper(checkpoint, graphs)
+    cache = (out.parent.parent if shard else out.parent) / ".clips"
     out.unlink(missing_ok=True)  # it would not describe the files while they are being replaced
-    samples = planner.samples(planner.clips(clip_manifests))
-    folder = out.parent.parent if shard else out.parent
-    limit = settings["max_new_tokens"]
-    maker = Maker(sessions, tables, greedy.rules_of(generation), limit, config, folder / ".clips")
-    work = [sample.work for sample in (_of_shard(samples, *shard) if shard else samples)]
-    if need := maker.bytes_missing(work):
-        require_space(folder, need, "the decoder's calibration set", store.LESS)
-        check_listed(graphs)  # or what wrong graphs make would be kept
-    maker.encode(work, f"delete {features} and run the same command again")
-    maker.decode(work)
+
+    clips = encoded_clips(features, clip_manifests, whisper.generation)
+    samples = samples_of(clips, whisper, settings, read_labels(*labels) if labels else None)
     if shard:
-        done = {"shard": shard, "keys": sorted(one.key for one in work)}
-        write_json(out, done)
-        return done
-
-    final, aside = without_faults(samples, planner, maker.store)
-    replaced = [new.work for new, old in zip(final, samples, strict=True) if new is not old]
-    maker.decode(replaced)
-    entries = [_place(index, sample, maker.store, folder) for index, sample in enumerate(final)]
-    _remove_others(folder, len(entries))
-    store.prune(maker.store, [key for one in work + replaced for key in (one.key, one.states_key)])
-    width, positions = config["d_model"], config["max_source_positions"]
-    write_lists(folder, entries, [[1, -1, width], [1, positions, width]], tokenizer)
-    spoken = [sample.clip for sample in samples if not is_silent(sample.clip)]
-    mix, tasks = settings["mix"], strata.tasks_of(generation, settings["tasks"])
-    manifest = {
-        "part": "decoder",
-        "checkpoint": facts_of(checkpoint),
-        "device": sessions.device,
-        "settings": settings,
-        "expected": {s: round(n, 3) for s, n in strata.expected(spoken, mix, tasks).items()},
-        "coverage": coverage(entries, tokenizer, generation.no_timestamps_token_id + 1),
-        "set_aside": aside,
-        "samples": entries,
-    }
-    write_json(out, manifest)
-    return manifest
+        samples = _share_of(samples, *shard)
+    _check_before_work(samples, whisper, graphs, cache)
+    encode(samples, whisper, cache)
+    decode(samples, whisper, settings["max_new_tokens"], cache)
+    if shard:
+        return _write_shard(samples, shard, out)
+    kept, aside = set_aside_faulty(samples, whisper, settings, cache)
+    array_cache.prune(cache, _keys(samples + kept))
+    return write_set(kept, aside, whisper, settings, cache, out)
 
 
-def _of_shard(samples: list[Sample], number: int, count: int) -> list[Sample]:
-    """A share of the samples; those that need the same states are never in two shares."""
-    keys = sorted({sample.work.states_key for sample in samples})[number - 1 :: count]
-    return [sample for sample in samples if sample.work.states_key in set(keys)]
+def _share_of(samples: list[Sample], number: int, count: int) -> list[Sample]:
+    """A shard's samples; those that need the same states are never in two shards."""
+    keys = set(sorted({sample.states_key for sample in samples})[number - 1 :: count])
+    return [sample for sample in samples if sample.states_key in keys]
 
 
-def _place(index: int, sample: Sample, kept: Path, folder: Path) -> dict[str, Any]:
-    """Put a sample's arrays in their numbered place; return the manifest's entry."""
-    work, clip = sample.work, sample.clip
-    record = store.record_of(kept, work.key)
-    files = record["files"] | store.record_of(kept, work.states_key)["files"]
-    entry: dict[str, Any] = {}
-    for name, key in ((EMBEDDINGS, work.key), (STATES, work.states_key)):
-        file = f"sample_{index:04d}/{name}.npy"
-        store.place(kept, key, name, folder / file)
-        entry[name] = {"file": file, "sha256": files[name]}
-    return entry | {
-        "language": clip["language"],
-        "task": strata.task_of(sample.stratum),
-        "stratum": sample.stratum,
-        "text": sample.text,
-        "token_ids": record["token_ids"],
-        "sentence_id": clip["sentence_id"],
-        "clip": str(clip["path"]),
-        "clip_sha256": clip["sha256"],
-        "fraction": clip["fraction"],
-    }
+def _check_before_work(
+    samples: list[Sample], whisper: FloatWhisper, graphs: Path, cache: Path
+) -> None:
+    """Where there is something to compute: the disk can hold it, and the graphs are whole."""
+    if need := _bytes_missing(samples, whisper, cache):
+        require_space(cache.parent, need, "the decoder's calibration set", array_cache.LESS)
+        check_listed(graphs)  # or what wrong graphs make would be kept
 
 
-def _remove_others(folder: Path, count: int) -> None:
-    """Remove samples of an earlier, larger set."""
-    for path in sorted(folder.glob("sample_*")):
-        if int(path.name.removeprefix("sample_")) >= count:
-            shutil.rmtree(path)
+def _bytes_missing(samples: list[Sample], whisper: FloatWhisper, cache: Path) -> int:
+    """Bytes of disk that the missing arrays will take, about."""
+    width, positions = whisper.config["d_model"], whisper.config["max_source_positions"]
+    states = {s.states_key for s in samples if not array_cache.has(cache, s.states_key)}
+    texts = {s.embeddings_key for s in samples if not array_cache.has(cache, s.embeddings_key)}
+    rows = len(states) * positions + len(texts) * USUAL
+    return 4 * width * rows + array_cache.OVERHEAD * (len(states) + len(texts))
 
 
-def _share(text: str) -> tuple[str, float]:
+def _keys(samples: list[Sample]) -> set[str]:
+    """The keys of all their arrays."""
+    return {key for sample in samples for key in (sample.states_key, sample.embeddings_key)}
+
+
+def _write_shard(samples: list[Sample], shard: tuple[int, int], out: Path) -> dict[str, Any]:
+    """Write what a shard has done."""
+    done = {"shard": shard, "keys": sorted(sample.embeddings_key for sample in samples)}
+    write_json(out, done)
+    return done
+
+
+def _mix_share(text: str) -> tuple[str, float]:
     """`name=share` of the command line."""
     name, _, share = text.partition("=")
-    if name not in strata.STRATA:
-        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(strata.STRATA)}")
+    if name not in STRATA:
+        raise argparse.ArgumentTypeError(f"{name} is none of {', '.join(STRATA)}")
     return name, float(share)
 
 
@@ -181,7 +151,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--features", type=Path, required=True, help="the encoder set's manifest")
     add("--graphs", type=Path, required=True, help="the float graphs' manifest")
     add("--seed", type=int, required=True, help="which clips are of which stratum")
-    add("--mix", type=_share, nargs="+", required=True, help="shares, as transcribe=0.8")
+    add("--mix", type=_mix_share, nargs="+", required=True, help="shares, as transcribe=0.8")
     add("--text", choices=TEXTS, default=GENERATED, help="what follows the prompts")
     add("--labels", type=Path, nargs="*", help="transcriptions and translations, for --text labels")
     add("--max-new-tokens", type=int, default=444, help="of text, a clip")

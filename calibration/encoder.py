@@ -14,25 +14,26 @@ Files, beside the manifest:
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from calibration import features, store
-from calibration.variants import audio_of, variants
+from calibration import array_cache, features
+from calibration.clips import audio_of, variants
 from common.cli import run
 from common.disk import require_space
 from common.files import write_json, write_text
 from common.progress import Progress
-from data.clips import interleave, understood
+from common.sources import code_hash
+from data.clips import Clip, interleave, understood
 from data.whisper import facts_of, load_feature_extractor, load_generation
 
-CODE = ("calibration.encoder", "calibration.features", "calibration.variants")
-CODE += ("data.audio", "data.clips")  # what the bytes of the features are computed by
+if TYPE_CHECKING:
+    from transformers import WhisperFeatureExtractor
 
 
 def calibrate_encoder(
     checkpoint: Path, clip_manifests: list[Path], settings: dict[str, Any], out: Path
 ) -> dict[str, Any]:
-    """Compute what is missing of the set, number the files, write lists and manifest.
+    """Clips, their features, write: what is missing of the set.
 
     Args:
         checkpoint: Manifest of the checkpoint.
@@ -43,52 +44,72 @@ def calibrate_encoder(
     Returns:
         The manifest as written to `out`.
     """
-    folder, clips_store = out.parent, out.parent / ".clips"
-    facts = facts_of(checkpoint)
+    folder, cache, facts = out.parent, out.parent / ".clips", facts_of(checkpoint)
     out.unlink(missing_ok=True)  # it would not describe the files while they are being replaced
     spoken = understood(interleave(clip_manifests), load_generation(checkpoint))
     clips = variants(spoken, settings["fractions"], settings["silence"])
-    code = store.source_of(*CODE)
-    keys = [store.key_of(facts, code, clip["sha256"], clip["fraction"]) for clip in clips]
+    keys = [_features_key(clip, facts) for clip in clips]
     extractor = load_feature_extractor(checkpoint)
-    missing = sum(not store.has(clips_store, key) for key in keys)
-    frames = extractor.nb_max_frames * extractor.feature_size
-    need = missing * (4 * frames + store.OVERHEAD)
-    require_space(folder, need, "the encoder's calibration set", store.LESS)
-    samples = []
+    need = _bytes_missing(keys, extractor, cache)
+    require_space(folder, need, "the encoder's calibration set", array_cache.LESS)
+    entries = []
     for index, clip in enumerate(Progress(clips, desc="features", unit="clip")):
-        key = keys[index]
-        record = store.load(clips_store, key)
-        if record is None:
-            array = features.encoder_input(extractor, audio_of(clip))
-            record = store.save(clips_store, key, {"features": array}, {"shape": array.shape})
-        file = f"encoder_calib_{index:04d}.npy"
-        store.place(clips_store, key, "features", folder / file)
-        samples.append(
-            {
-                "file": file,
-                "sha256": record["files"]["features"],
-                "shape": record["shape"],
-                "language": clip["language"],
-                "sentence_id": clip["sentence_id"],
-                "clip": str(clip["path"]),
-                "clip_sha256": clip["sha256"],
-                "fraction": clip["fraction"],
-            }
-        )
-    remove_others(folder, "encoder_calib_*.npy", [sample["file"] for sample in samples])
-    store.prune(clips_store, keys)
-    paths = "".join(f"{folder / sample['file']}\n" for sample in samples)
+        record = _store_features(clip, keys[index], extractor, cache)
+        entries.append(_place(index, clip, keys[index], record, cache, folder))
+    _remove_others(folder, len(entries))
+    array_cache.prune(cache, keys)
+    paths = "".join(f"{folder / entry['file']}\n" for entry in entries)
     write_text(folder / "whisper_encoder_cali.txt", paths)
-    manifest = {"part": "encoder", "checkpoint": facts, "settings": settings, "samples": samples}
+    manifest = {"part": "encoder", "checkpoint": facts, "settings": settings, "samples": entries}
     write_json(out, manifest)
     return manifest
 
 
-def remove_others(folder: Path, pattern: str, keep: list[str]) -> None:
+def _features_key(clip: Clip, checkpoint: dict[str, Any]) -> str:
+    """The key of a clip's features: of its audio and of all that computes with it."""
+    code = code_hash(features.__name__, audio_of.__module__)
+    return array_cache.key_of(checkpoint, code, clip["sha256"], clip["fraction"])
+
+
+def _bytes_missing(keys: list[str], extractor: "WhisperFeatureExtractor", cache: Path) -> int:
+    """Bytes of disk that the missing features will take, about."""
+    missing = sum(not array_cache.has(cache, key) for key in keys)
+    size = 4 * extractor.nb_max_frames * extractor.feature_size
+    return missing * (size + array_cache.OVERHEAD)
+
+
+def _store_features(
+    clip: Clip, key: str, extractor: "WhisperFeatureExtractor", cache: Path
+) -> array_cache.Record:
+    """The record of a clip's features, which are computed where they are missing."""
+    if record := array_cache.load(cache, key):
+        return record
+    array = features.encoder_input(extractor, audio_of(clip))
+    return array_cache.save(cache, key, {"features": array}, {"shape": array.shape})
+
+
+def _place(
+    index: int, clip: Clip, key: str, record: array_cache.Record, cache: Path, folder: Path
+) -> dict[str, Any]:
+    """Put a clip's features in their numbered place; return the manifest's entry."""
+    file = f"encoder_calib_{index:04d}.npy"
+    array_cache.place(cache, key, "features", folder / file)
+    return {
+        "file": file,
+        "sha256": record["files"]["features"],
+        "shape": record["shape"],
+        "language": clip["language"],
+        "sentence_id": clip["sentence_id"],
+        "clip": str(clip["path"]),
+        "clip_sha256": clip["sha256"],
+        "fraction": clip["fraction"],
+    }
+
+
+def _remove_others(folder: Path, count: int) -> None:
     """Remove files of an earlier, larger set."""
-    for path in sorted(folder.glob(pattern)):
-        if path.name not in keep:
+    for path in sorted(folder.glob("encoder_calib_*.npy")):
+        if int(path.stem.removeprefix("encoder_calib_")) >= count:
             path.unlink()
 
 

@@ -54,10 +54,10 @@ def draw(clips: list[Clip], seed: int, mix: dict[str, float], tasks: list[str]) 
     """
     owed = dict.fromkeys(STRATA, 0.0)
     drawn = {}
-    for ones, shares in _languages(clips, mix, tasks):
-        quotas = _quotas(len(ones), shares, owed)
+    for spoken, shares in _languages(clips, mix, tasks):
+        quotas = _quotas(len(spoken), shares, owed)
         strata = [stratum for stratum, quota in quotas.items() for _ in range(quota)]
-        keys = sorted(shuffle_key(one, seed) for one in ones)
+        keys = sorted(shuffle_key(clip, seed) for clip in spoken)
         drawn |= dict(zip(keys, strata, strict=True))
     return [drawn[shuffle_key(clip, seed)] for clip in clips]
 
@@ -65,9 +65,9 @@ def draw(clips: list[Clip], seed: int, mix: dict[str, float], tasks: list[str]) 
 def expected(clips: list[Clip], mix: dict[str, float], tasks: list[str]) -> dict[str, float]:
     """How many clips of each stratum the shares ask for, over all languages."""
     total = dict.fromkeys(STRATA, 0.0)
-    for ones, shares in _languages(clips, mix, tasks):
+    for spoken, shares in _languages(clips, mix, tasks):
         for stratum, share in shares.items():
-            total[stratum] += len(ones) * share
+            total[stratum] += len(spoken) * share
     return total
 
 
@@ -78,9 +78,9 @@ def _languages(
     languages = defaultdict(list)
     for clip in clips:
         languages[clip["language"]].append(clip)
-    for _, ones in sorted(languages.items()):
-        several = len({one["sentence_id"] for one in ones}) > 1
-        yield ones, shares_of(mix, ones[0]["whisper_language"], tasks, several)
+    for _, spoken in sorted(languages.items()):
+        several = len({clip["sentence_id"] for clip in spoken}) > 1
+        yield spoken, shares_of(mix, spoken[0]["whisper_language"], tasks, several)
 
 
 def _quotas(count: int, shares: dict[str, float], owed: dict[str, float]) -> dict[str, int]:
@@ -112,7 +112,7 @@ def prompt_tokens(language: str, stratum: str, generation: SimpleNamespace) -> l
     """The tokens that the runtime feeds first: start, language, task, and no timestamps.
 
     Language and task are left out where the checkpoint is English-only, the last token where
-    timestamps are asked for. A text before stands in front of them (see `texts.previous`).
+    timestamps are asked for. A text before stands in front of them (see `prompts.previous_text`).
     """
     prompt = [generation.decoder_start_token_id]
     if is_multilingual(generation):

@@ -11,7 +11,8 @@ from safetensors.numpy import load_file, save_file
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 from transformers.modeling_outputs import BaseModelOutput
 
-from calibration import decoder, encoder, features, lists
+from calibration import decoder, encoder, features
+from calibration.sample import ARRAYS
 from common.cli import UserError
 from common.files import read_json, read_jsonl, sha256_of, write_jsonl
 from data.cache import local_folder
@@ -160,7 +161,7 @@ def test_manifest_lists_every_file_with_its_hash(sets: Path) -> None:
     for sample in read_json(sets / "encoder" / "manifest.json")["samples"]:
         listed[f"encoder/{sample['file']}"] = sample["sha256"]
     for sample in read_json(sets / "decoder" / "manifest.json")["samples"]:
-        for name in lists.INPUTS:
+        for name in ARRAYS:
             listed[f"decoder/{sample[name]['file']}"] = sample[name]["sha256"]
     assert listed == bulk(sets) and len(listed) == 18
 

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from calibration import decoder, encoder, texts, work
-from calibration.texts import fault_of, previous
-from calibration.variants import audio_of, variants
+from calibration import decoder, decoder_texts, encoder, float_whisper
+from calibration.clips import audio_of, variants
+from calibration.given_texts import text_tokens
+from calibration.prompts import previous_text
+from calibration.set_aside import fault_of
 from common import disk
 from common.cli import UserError
 from common.files import read_json, write_json
@@ -104,7 +106,7 @@ def test_given_texts_need_no_decoder(
     labels = [tmp_path / "transcriptions.json", tmp_path / "translations.json"]
     write_json(labels[0], dict.fromkeys(names, said))
     write_json(labels[1], {name: {"translation": said} for name in names})
-    monkeypatch.setattr(work, "greedy", None)
+    monkeypatch.setattr(decoder_texts, "greedy", None)
     make_sets(tmp_path, checkpoint, clips, text="reference")  # the encoder's set, and states
     decoder.calibrate_decoder(
         *(checkpoint, clips, tmp_path / "encoder/manifest.json", graphs_of(checkpoint)),
@@ -149,15 +151,15 @@ def test_texts_stand_after_a_space_where_the_language_has_spaces(checkpoint: Pat
     with_space = tokenizer.encode(" one", add_special_tokens=False).ids
     without = tokenizer.encode("one", add_special_tokens=False).ids
     assert with_space != without
-    assert texts.text_tokens(" one ", chinese, "transcribe", tokenizer) == without
-    assert texts.text_tokens("one", chinese, "translate", tokenizer) == with_space
-    assert texts.text_tokens("", chinese, "translate", tokenizer) == []
+    assert text_tokens(" one ", chinese, "transcribe", tokenizer) == without
+    assert text_tokens("one", chinese, "translate", tokenizer) == with_space
+    assert text_tokens("", chinese, "translate", tokenizer) == []
 
 
 def test_the_text_before_is_cut_to_half_of_the_positions(checkpoint: Path) -> None:
     clip = {"whisper_language": "en", "transcription": "one two " * 200}
     tokenizer = load_tokenizer(checkpoint)
-    tokens = previous(clip, tokenizer, load_generation(checkpoint), 448)
+    tokens = previous_text(clip, tokenizer, load_generation(checkpoint), 448)
     assert len(tokens) == 224 and tokenizer.id_to_token(tokens[0]) == "<|startofprev|>"
     text = " " + clip["transcription"].strip()
     assert tokens[1:] == tokenizer.encode(text, add_special_tokens=False).ids[-223:]
@@ -265,7 +267,7 @@ def test_shards_make_the_same_bytes(
         assert 12 // count - 1 <= len(done["keys"]) <= 12 // count + 1
         keys += done["keys"]
     assert len(set(keys)) == 12
-    monkeypatch.setattr(work, "greedy", None)  # nothing is left to do
+    monkeypatch.setattr(decoder_texts, "greedy", None)  # nothing is left to do
     made = decoder.calibrate_decoder(*arguments, shards / "decoder/manifest.json")
     assert made == expected and bulk(shards) == bulk(whole)
 
@@ -325,7 +327,7 @@ def test_torch_sessions_make_the_same_set_within_tolerance(
         decoder_bytes=4_000_000_000,
         device="torch",
     )
-    monkeypatch.setattr(decoder, "float_sessions", lambda graphs, checkpoint: sessions)
+    monkeypatch.setattr(float_whisper, "float_sessions", lambda graphs, checkpoint: sessions)
     _, made = make_sets(tmp_path / "torch", checkpoint, clips, mix=ALL)
     assert made["device"] == "torch" and expected["device"].startswith("cpu")
     for one, other in zip(made["samples"], expected["samples"], strict=True):

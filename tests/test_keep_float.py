@@ -170,7 +170,7 @@ def test_changed_code_compiles_again(
 ) -> None:
     search(tmp_path)
     done = len(doubles.asked)
-    monkeypatch.setattr("evaluation.layers.trials.source_of", lambda *modules: list(modules))
+    monkeypatch.setattr("evaluation.layers.trials.code_hash", lambda *modules: list(modules))
     search(tmp_path)
     assert doubles.asked[done:] == doubles.asked[:done]
 

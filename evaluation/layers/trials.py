@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from calibration.store import source_of
 from common.child_process import run_module
 from common.files import read_json, sha256_of, write_json
+from common.sources import code_hash
 from compilation.openvino import quantise
 from evaluation.layers import rank, transcribe_trial
 from evaluation.scoring.gate import judge, said, within
@@ -65,7 +65,7 @@ class Search:
         files = [self.checkpoint, self.graphs, *self.calibration.values(), *self.clips]
         return {
             "files": {str(path): sha256_of(path) for path in files},
-            "code": source_of(quantise.__name__, rank.__name__, transcribe_trial.__name__),
+            "code": code_hash(quantise.__name__, rank.__name__, transcribe_trial.__name__),
             "tasks": self.tasks,
             "searched": self.searched,
             "kept": self.kept,

@@ -5,10 +5,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from calibration.work import EMBEDDINGS, STATES
+from calibration.sample import ARRAYS
 from common.files import write_json
-
-INPUTS = (EMBEDDINGS, STATES)  # in the order of the vendor's list
 
 
 def write_lists(
@@ -22,8 +20,8 @@ def write_lists(
         shapes: Of the two inputs; -1 is what differs from sample to sample.
         tokenizer: Writes the token sequences down for people.
     """
-    info = {"input names": list(INPUTS), "input shapes": shapes}
-    paths = [[str(folder / sample[name]["file"]) for name in INPUTS] for sample in samples]
+    info = {"input names": list(ARRAYS), "input shapes": shapes}
+    paths = [[str(folder / sample[name]["file"]) for name in ARRAYS] for sample in samples]
     fields = ("language", "task", "token_ids")
     metadata = [{field: sample[field] for field in fields} for sample in samples]
     write_json(

@@ -1,13 +1,13 @@
-"""The tokens of texts that are given, not generated, and what is wrong with generated ones."""
+"""Texts that are given, not generated: labels and human references, as the decoder's tokens."""
 
 import math
-import zlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
 from tokenizers import Tokenizer
 
+from calibration.sample import LABELS
 from calibration.strata import TIMESTAMPS, task_of
 from common.cli import UserError
 from common.files import read_json
@@ -16,7 +16,6 @@ from data.languages import UNSPACED
 
 STEP = 0.02  # seconds between two timestamp tokens
 LAST = 1500  # steps of the last one, <|30.00|>
-LOOPING = 2.4  # zlib ratio of a text that repeats itself (openai/whisper, transcribe.py)
 
 
 class Labels(NamedTuple):
@@ -70,38 +69,30 @@ def with_times(tokens: list[int], clip: Clip, generation: SimpleNamespace) -> li
     return [first, *tokens, first + steps]
 
 
-def given(
-    text: str, clip: Clip, stratum: str, tokenizer: Tokenizer, generation: SimpleNamespace
+def given_tokens(
+    clip: Clip,
+    stratum: str,
+    text: str,
+    labels: Labels | None,
+    tokenizer: Tokenizer,
+    generation: SimpleNamespace,
 ) -> list[int]:
-    """All that the decoder says after its prompt, for a text of the whole clip.
+    """All that the decoder says after its prompt, where it is given, for a whole clip.
 
     A shortened copy gets the first tokens of it, as many as its share.
+
+    Args:
+        clip: With its `fraction`.
+        stratum: Says the task, and whether there are timestamps.
+        text: Labels or reference.
+        labels: The labels.
+        tokenizer: The checkpoint's.
+        generation: The checkpoint's generation configuration.
+
+    Raises:
+        UserError: There is no such text of the clip.
     """
-    tokens = text_tokens(text, clip, stratum, tokenizer)
+    written = labels.text(clip, stratum) if text == LABELS else reference(clip, stratum)
+    tokens = text_tokens(written, clip, stratum, tokenizer)
     tokens = tokens[: math.ceil(len(tokens) * clip["fraction"])]
     return with_times(tokens, clip, generation) if stratum == TIMESTAMPS else tokens
-
-
-def previous(
-    clip: Clip, tokenizer: Tokenizer, generation: SimpleNamespace, positions: int
-) -> list[int]:
-    """Prompt tokens of a clip's reference as the text before another clip.
-
-    The last ones, where it is long: fewer than half of the decoder's positions, as transformers'
-    `generate` and openai/whisper cut it.
-    """
-    start = getattr(generation, "prev_sot_token_id", None)
-    start = tokenizer.token_to_id("<|startofprev|>") if start is None else start
-    tokens = text_tokens(clip["transcription"], clip, "transcribe", tokenizer)
-    return [start, *tokens[-(positions // 2 - 1) :]]
-
-
-def fault_of(tokens: list[int], tokenizer: Tokenizer, generation: SimpleNamespace) -> str | None:
-    """Why a generated text is of no use, or None: it is empty, or it repeats itself."""
-    ends = generation.eos_token_id
-    end = min(ends) if isinstance(ends, list) else ends  # below it stand the tokens of text
-    text = tokenizer.decode([token for token in tokens if token < end]).strip().encode()
-    if not text:
-        return "empty"
-    ratio = len(text) / len(zlib.compress(text))
-    return f"repeats itself (compression ratio {ratio:.1f})" if ratio > LOOPING else None

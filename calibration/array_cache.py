@@ -1,4 +1,4 @@
-"""Arrays computed for one clip, kept under the key of all that they depend on.
+"""A cache of arrays computed for one clip, each under the key of all that it depends on.
 
 A calibration set numbers its files by position, and a position changes when a language is added.
 So each clip's arrays are stored once under their key and hard-linked into place: a killed run, a
@@ -7,8 +7,7 @@ new order or a new language recomputes only what is not there, and a damaged fil
 
 import hashlib
 import json
-from functools import cache
-from importlib.util import find_spec
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,55 +27,49 @@ def key_of(*facts: Any) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-@cache
-def source_of(*modules: str) -> list[str]:
-    """SHA-256 of modules' source, a fact of keys: changed code computes again."""
-    return [sha256_of(Path(find_spec(module).origin)) for module in modules]
-
-
-def has(store: Path, key: str) -> bool:
+def has(cache: Path, key: str) -> bool:
     """Whether there is a record under `key`; its files are not looked at."""
-    return (store / f"{key}.json").is_file()
+    return (cache / f"{key}.json").is_file()
 
 
-def record_of(store: Path, key: str) -> Record:
+def record_of(cache: Path, key: str) -> Record:
     """The record under `key`, which is there; its files are not looked at."""
-    return read_json(store / f"{key}.json")
+    return read_json(cache / f"{key}.json")
 
 
-def load(store: Path, key: str) -> Record | None:
+def load(cache: Path, key: str) -> Record | None:
     """The record under `key`, or None where it or one of its files is absent or damaged."""
-    if not has(store, key):
+    if not has(cache, key):
         return None
     try:
-        record = record_of(store, key)
+        record = record_of(cache, key)
         files = dict(record["files"])
     except (UserError, ValueError, KeyError, TypeError):
         return None  # damaged
-    whole = all(is_unchanged(_array_path(store, key, name), files[name]) for name in files)
+    whole = all(is_unchanged(_array_path(cache, key, name), files[name]) for name in files)
     return record if whole else None
 
 
-def save(store: Path, key: str, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Record:
+def save(cache: Path, key: str, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Record:
     """Store `arrays` and `facts` under `key`; the record is written last."""
     files = {}
     for name, array in arrays.items():
-        path = _array_path(store, key, name)
+        path = _array_path(cache, key, name)
         save_npy(path, array)
         files[name] = sha256_of(path)
     record = {"files": files, **facts}
-    write_json(store / f"{key}.json", record)
+    write_json(cache / f"{key}.json", record)
     return record
 
 
-def read(store: Path, key: str, name: str) -> np.ndarray:
+def read(cache: Path, key: str, name: str) -> np.ndarray:
     """A stored array."""
-    return np.load(_array_path(store, key, name), allow_pickle=False)
+    return np.load(_array_path(cache, key, name), allow_pickle=False)
 
 
-def place(store: Path, key: str, name: str, destination: Path) -> None:
+def place(cache: Path, key: str, name: str, destination: Path) -> None:
     """Make `destination` the stored array (a hard link, or a copy where links are not possible)."""
-    source = _array_path(store, key, name)
+    source = _array_path(cache, key, name)
     destination.parent.mkdir(parents=True, exist_ok=True)
     if destination.exists() and destination.samefile(source):
         return  # renaming one link of a file over another would leave both
@@ -86,12 +79,13 @@ def place(store: Path, key: str, name: str, destination: Path) -> None:
     temporary.replace(destination)
 
 
-def prune(store: Path, keys: list[str]) -> None:
+def prune(cache: Path, keys: Iterable[str]) -> None:
     """Remove everything that is not stored under one of `keys`."""
-    for path in sorted(store.iterdir()):
-        if path.name.split(".")[0] not in keys:
+    kept = set(keys)
+    for path in sorted(cache.iterdir()):
+        if path.name.split(".")[0] not in kept:
             path.unlink()
 
 
-def _array_path(store: Path, key: str, name: str) -> Path:
-    return store / f"{key}.{name}.npy"
+def _array_path(cache: Path, key: str, name: str) -> Path:
+    return cache / f"{key}.{name}.npy"

@@ -1,0 +1,97 @@
+"""Setting aside what the checkpoint said of a clip where it is empty or repeats itself."""
+
+import zlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from calibration import array_cache
+from calibration.clips import is_silent
+from calibration.decoder_texts import decode
+from calibration.float_whisper import FloatWhisper
+from calibration.prompts import with_human_text
+from calibration.sample import GENERATED, Sample
+from common.cli import UserError
+
+LOOPING = 2.4  # zlib ratio of a text that repeats itself (openai/whisper, transcribe.py)
+
+
+def set_aside_faulty(
+    samples: list[Sample], whisper: FloatWhisper, settings: dict[str, Any], cache: Path
+) -> tuple[list[Sample], list[dict[str, Any]]]:
+    """The samples, those with a faulty text replaced; and a list of these, with the reason.
+
+    What replaces one is the same clip with its human text: languages, strata and clips stay. The
+    silent clip is left with its prompt alone, and does not count.
+
+    Args:
+        samples: All, their texts stored.
+        whisper: Said the texts; embeds what replaces them.
+        settings: `set_aside` and what a sample is made by.
+        cache: Folder of what is stored.
+
+    Raises:
+        UserError: More than the share `set_aside` of the settings are faulty.
+    """
+    kept, replaced, aside = [], [], []
+    for sample in samples:
+        tokens, reason = _fault(sample, whisper, cache)
+        if not reason:
+            kept.append(sample)
+            continue
+        replaced.append(with_human_text(sample, whisper, settings))
+        kept.append(replaced[-1])
+        if not is_silent(sample.clip):
+            aside.append(_entry(sample, tokens, reason))
+    _check_share(aside, len(samples), settings["set_aside"])
+    decode(replaced, whisper, settings["max_new_tokens"], cache)
+    return kept, aside
+
+
+def fault_of(tokens: list[int], tokenizer: Tokenizer, generation: SimpleNamespace) -> str | None:
+    """Why a generated text is of no use, or None: it is empty, or it repeats itself."""
+    ends = generation.eos_token_id
+    end = min(ends) if isinstance(ends, list) else ends  # below it stand the tokens of text
+    text = tokenizer.decode([token for token in tokens if token < end]).strip().encode()
+    if not text:
+        return "empty"
+    ratio = len(text) / len(zlib.compress(text))
+    return f"repeats itself (compression ratio {ratio:.1f})" if ratio > LOOPING else None
+
+
+def _fault(sample: Sample, whisper: FloatWhisper, cache: Path) -> tuple[list[int], str | None]:
+    """The tokens of a sample, and what is wrong with those that were generated."""
+    token_ids = array_cache.record_of(cache, sample.embeddings_key)["token_ids"]
+    if sample.text != GENERATED:
+        return token_ids, None
+    generated = token_ids[len(sample.prompt) :]
+    return token_ids, fault_of(generated, whisper.tokenizer, whisper.generation)
+
+
+def _entry(sample: Sample, token_ids: list[int], reason: str) -> dict[str, Any]:
+    """What the manifest says of a text that was set aside."""
+    return {
+        "clip": str(sample.clip["path"]),
+        "fraction": sample.clip["fraction"],
+        "language": sample.clip["language"],
+        "stratum": sample.stratum,
+        "reason": reason,
+        "token_ids": token_ids,
+    }
+
+
+def _check_share(aside: list[dict[str, Any]], count: int, allowed: float) -> None:
+    """Refuse a checkpoint that says nothing of use for more than the allowed share of samples."""
+    if len(aside) <= allowed * count:
+        return
+    first = aside[0]
+    fault = "is empty" if first["reason"] == "empty" else first["reason"]
+    raise UserError(
+        f"what the checkpoint says is of no use for {len(aside)} of {count} samples:"
+        f" {first['clip']} ({first['stratum']}) {fault}; listen to it, take out"
+        " languages that the checkpoint cannot do (models.<name>.languages), set"
+        " calibration.decoder.text to reference, or allow more than"
+        f" {allowed:g} in calibration.decoder.set_aside"
+    )
