@@ -79,7 +79,7 @@ def calibrate_decoder(
     clips = encoded_clips(features, clip_manifests, whisper.generation)
     samples = samples_of(clips, whisper, settings, read_labels(*labels) if labels else None)
     if shard:
-        samples = _share_of(samples, *shard)
+        samples = _of_shard(samples, *shard)
     _check_before_work(samples, whisper, graphs, cache)
     encode(samples, whisper, cache)
     decode(samples, whisper, settings["max_new_tokens"], cache)
@@ -90,7 +90,7 @@ def calibrate_decoder(
     return write_set(kept, aside, whisper, settings, cache, out)
 
 
-def _share_of(samples: list[Sample], number: int, count: int) -> list[Sample]:
+def _of_shard(samples: list[Sample], number: int, count: int) -> list[Sample]:
     """A shard's samples; those that need the same states are never in two shards."""
     keys = set(sorted({sample.states_key for sample in samples})[number - 1 :: count])
     return [sample for sample in samples if sample.states_key in keys]
@@ -126,7 +126,7 @@ def _write_shard(samples: list[Sample], shard: tuple[int, int], out: Path) -> di
     return done
 
 
-def _mix_share(text: str) -> tuple[str, float]:
+def _share(text: str) -> tuple[str, float]:
     """`name=share` of the command line."""
     name, _, share = text.partition("=")
     if name not in STRATA:
@@ -151,7 +151,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--features", type=Path, required=True, help="the encoder set's manifest")
     add("--graphs", type=Path, required=True, help="the float graphs' manifest")
     add("--seed", type=int, required=True, help="which clips are of which stratum")
-    add("--mix", type=_mix_share, nargs="+", required=True, help="shares, as transcribe=0.8")
+    add("--mix", type=_share, nargs="+", required=True, help="shares, as transcribe=0.8")
     add("--text", choices=TEXTS, default=GENERATED, help="what follows the prompts")
     add("--labels", type=Path, nargs="*", help="transcriptions and translations, for --text labels")
     add("--max-new-tokens", type=int, default=444, help="of text, a clip")

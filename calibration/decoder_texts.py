@@ -62,8 +62,8 @@ def _batches(samples: list[Sample], size: int) -> Iterator[list[Sample]]:
     A batch takes as long as its longest text: clips of one language and task together.
     """
     ordered = sorted(samples, key=lambda s: (first_feed(s.prompt), s.prompt, s.embeddings_key))
-    for _, alike in groupby(ordered, key=lambda s: first_feed(s.prompt)):
-        while batch := list(islice(alike, size)):
+    for _, group in groupby(ordered, key=lambda s: first_feed(s.prompt)):
+        while batch := list(islice(group, size)):
             yield batch
 
 

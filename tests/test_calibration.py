@@ -11,16 +11,26 @@ from safetensors.numpy import load_file, save_file
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 from transformers.modeling_outputs import BaseModelOutput
 
-from calibration import decoder, encoder, features
+from calibration import decoder, decoder_texts, encoder, features, prompts
 from calibration.sample import ARRAYS
 from common.cli import UserError
 from common.files import read_json, read_jsonl, sha256_of, write_jsonl
+from common.sources import code_hash, sources
 from data.cache import local_folder
 from data.clips import interleave, read_audio
 from data.whisper import load_model
 from runtime.openvino_sessions import OpenVinoEncoder
 from tests.conftest import graphs_of, make_checkpoint, make_clips, manifest_of
 
+# What changed source files compute again.
+UNCONCERNED = ("coverage", "decoder", "decoder_files", "given_texts", "prompts", "strata")
+COMPUTED_AGAIN = {
+    "none": ((), {"encoder_input", "encode", "decode"}),  # the first run
+    "others": ([f"calibration/{name}.py" for name in UNCONCERNED], set()),
+    "decoding": (["calibration/greedy.py"], {"decode"}),
+    "encoding": (["calibration/encoder_states.py"], {"encode", "decode"}),
+    "features": (["data/audio.py"], {"encoder_input"}),  # which are the same: so are the states
+}
 WHOLE = {"fractions": [1.0], "silence": False}
 SETTINGS = {
     "seed": 0,
@@ -228,6 +238,35 @@ def test_adding_a_language_computes_that_language_only(
     make_sets(tmp_path / "sets", checkpoint, clip_manifests)
     assert encoded == ["encoder_input"] * 2 + ["encode"] * 2
     assert before < set(bulk(tmp_path / "sets").values())
+
+
+def test_code_that_computes_an_array_is_in_its_key_and_other_code_is_not(
+    tmp_path: Path,
+    checkpoint: Path,
+    clip_manifests: list[Path],
+    encoded: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    changed: set[str] = set()
+    greedy = decoder_texts.greedy
+
+    def counting(*args: object) -> list[list[int]]:
+        encoded.append("decode")
+        return greedy(*args)
+
+    def hashed(*modules: str) -> str:
+        return code_hash(*modules) + str([file for file in sources(*modules) if file in changed])
+
+    monkeypatch.setattr(decoder_texts, "greedy", counting)
+    for module in (encoder, prompts):
+        monkeypatch.setattr(module, "code_hash", hashed)
+    computed = {}
+    for name, (files, _) in COMPUTED_AGAIN.items():
+        changed |= set(files)
+        make_sets(tmp_path, checkpoint, clip_manifests[:1])
+        computed[name] = set(encoded)
+        encoded.clear()
+    assert computed == {name: expected for name, (_, expected) in COMPUTED_AGAIN.items()}
 
 
 def test_a_smaller_set_leaves_no_files_of_the_larger(
