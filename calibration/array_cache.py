@@ -16,9 +16,6 @@ import numpy as np
 from common.cli import UserError
 from common.files import is_unchanged, link_or_copy, read_json, save_npy, sha256_of, write_json
 
-OVERHEAD = 1000  # bytes of disk for a record and an array's header, about
-# How to need less disk, where the samples do not fit.
-LESS = ", take fewer clips (data.samples_per_language, calibration.fractions)"
 Record = dict[str, Any]  # {"files": {name: sha256}} and whatever the maker recorded
 
 
@@ -29,12 +26,7 @@ def key_of(*facts: Any) -> str:
 
 def has(cache: Path, key: str) -> bool:
     """Whether there is a record under `key`; its files are not looked at."""
-    return (cache / f"{key}.json").is_file()
-
-
-def record_of(cache: Path, key: str) -> Record:
-    """The record under `key`, which is there; its files are not looked at."""
-    return read_json(cache / f"{key}.json")
+    return _record_path(cache, key).is_file()
 
 
 def load(cache: Path, key: str) -> Record | None:
@@ -42,7 +34,7 @@ def load(cache: Path, key: str) -> Record | None:
     if not has(cache, key):
         return None
     try:
-        record = record_of(cache, key)
+        record = read_json(_record_path(cache, key))
         files = dict(record["files"])
     except (UserError, ValueError, KeyError, TypeError):
         return None  # damaged
@@ -58,7 +50,7 @@ def save(cache: Path, key: str, arrays: dict[str, np.ndarray], facts: dict[str, 
         save_npy(path, array)
         files[name] = sha256_of(path)
     record = {"files": files, **facts}
-    write_json(cache / f"{key}.json", record)
+    write_json(_record_path(cache, key), record)
     return record
 
 
@@ -85,6 +77,10 @@ def prune(cache: Path, keys: Iterable[str]) -> None:
     for path in sorted(cache.iterdir()):
         if path.name.split(".")[0] not in kept:
             path.unlink()
+
+
+def _record_path(cache: Path, key: str) -> Path:
+    return cache / f"{key}.json"
 
 
 def _array_path(cache: Path, key: str, name: str) -> Path:

@@ -31,16 +31,16 @@ from calibration import array_cache
 from calibration.clips import encoded_clips
 from calibration.coverage import summary
 from calibration.decoder_files import write_set
+from calibration.decoder_samples import samples_of
 from calibration.decoder_texts import decode
+from calibration.disk_space import require_space_for
 from calibration.encoder_states import encode
-from calibration.float_whisper import FloatWhisper, load_float_whisper
+from calibration.float_whisper import load_float_whisper
 from calibration.given_texts import read_labels
-from calibration.prompts import samples_of
+from calibration.prompts import STRATA
 from calibration.sample import GENERATED, LABELS, TEXTS, Sample
 from calibration.set_aside import set_aside_faulty
-from calibration.strata import STRATA
 from common.cli import UserError, run
-from common.disk import require_space
 from common.files import write_json
 from common.listing import check_listed
 
@@ -80,14 +80,16 @@ def calibrate_decoder(
     samples = samples_of(clips, whisper, settings, read_labels(*labels) if labels else None)
     if shard:
         samples = _of_shard(samples, *shard)
-    _check_before_work(samples, whisper, graphs, cache)
-    encode(samples, whisper, cache)
-    decode(samples, whisper, settings["max_new_tokens"], cache)
+    sizes = _sizes(samples, whisper.config)
+    if require_space_for(sizes, cache, "the decoder's calibration set"):
+        check_listed(graphs)  # or what wrong graphs make would be kept
+    samples = encode(samples, whisper, cache)
+    samples = decode(samples, whisper, settings["max_new_tokens"], cache)
     if shard:
         return _write_shard(samples, shard, out)
-    kept, aside = set_aside_faulty(samples, whisper, settings, cache)
-    array_cache.prune(cache, _keys(samples + kept))
-    return write_set(kept, aside, whisper, settings, cache, out)
+    samples, aside = set_aside_faulty(samples, whisper, settings, cache)
+    array_cache.prune(cache, sizes | _sizes(samples, whisper.config))
+    return write_set(samples, aside, whisper, settings, cache, out)
 
 
 def _of_shard(samples: list[Sample], number: int, count: int) -> list[Sample]:
@@ -96,27 +98,11 @@ def _of_shard(samples: list[Sample], number: int, count: int) -> list[Sample]:
     return [sample for sample in samples if sample.states_key in keys]
 
 
-def _check_before_work(
-    samples: list[Sample], whisper: FloatWhisper, graphs: Path, cache: Path
-) -> None:
-    """Where there is something to compute: the disk can hold it, and the graphs are whole."""
-    if need := _bytes_missing(samples, whisper, cache):
-        require_space(cache.parent, need, "the decoder's calibration set", array_cache.LESS)
-        check_listed(graphs)  # or what wrong graphs make would be kept
-
-
-def _bytes_missing(samples: list[Sample], whisper: FloatWhisper, cache: Path) -> int:
-    """Bytes of disk that the missing arrays will take, about."""
-    width, positions = whisper.config["d_model"], whisper.config["max_source_positions"]
-    states = {s.states_key for s in samples if not array_cache.has(cache, s.states_key)}
-    texts = {s.embeddings_key for s in samples if not array_cache.has(cache, s.embeddings_key)}
-    rows = len(states) * positions + len(texts) * USUAL
-    return 4 * width * rows + array_cache.OVERHEAD * (len(states) + len(texts))
-
-
-def _keys(samples: list[Sample]) -> set[str]:
-    """The keys of all their arrays."""
-    return {key for sample in samples for key in (sample.states_key, sample.embeddings_key)}
+def _sizes(samples: list[Sample], config: dict[str, Any]) -> dict[str, int]:
+    """Bytes of all arrays by their keys, about."""
+    row = 4 * config["d_model"]
+    states = {sample.states_key: row * config["max_source_positions"] for sample in samples}
+    return states | {sample.embeddings_key: row * USUAL for sample in samples}
 
 
 def _write_shard(samples: list[Sample], shard: tuple[int, int], out: Path) -> dict[str, Any]:

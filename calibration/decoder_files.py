@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from calibration import array_cache
-from calibration.clips import is_silent
 from calibration.coverage import coverage
 from calibration.float_whisper import FloatWhisper
+from calibration.prompts import task_of, tasks_of
 from calibration.sample import EMBEDDINGS, STATES, Sample
-from calibration.strata import expected, task_of, tasks_of
+from calibration.strata import expected
 from calibration.vendor_lists import write_lists
 from common.files import write_json
 
@@ -25,11 +25,11 @@ def write_set(
     """Put every sample's arrays in their numbered place, write lists and manifest.
 
     Args:
-        samples: Stored, in the order of their numbers.
+        samples: Encoded and decoded, in the order of their numbers.
         aside: The manifest's list of texts that were set aside.
         whisper: Made the samples.
         settings: The set's.
-        cache: Folder of what is stored.
+        cache: Folder of what is kept.
         out: The manifest.
 
     Returns:
@@ -40,8 +40,8 @@ def write_set(
     _remove_others(folder, len(samples))
     width, positions = whisper.config["d_model"], whisper.config["max_source_positions"]
     write_lists(folder, entries, [[1, -1, width], [1, positions, width]], whisper.tokenizer)
-    spoken = [sample.clip for sample in samples if not is_silent(sample.clip)]
-    shares = expected(spoken, settings["mix"], tasks_of(generation, settings["tasks"]))
+    clips, tasks = [sample.clip for sample in samples], tasks_of(generation, settings["tasks"])
+    shares = expected(clips, settings["mix"], tasks)
     manifest = {
         "part": "decoder",
         "checkpoint": whisper.checkpoint,
@@ -62,13 +62,13 @@ def _place(index: int, sample: Sample, cache: Path, folder: Path) -> dict[str, A
     for name, key in ((EMBEDDINGS, sample.embeddings_key), (STATES, sample.states_key)):
         file = f"sample_{index:04d}/{name}.npy"
         array_cache.place(cache, key, name, folder / file)
-        arrays[name] = {"file": file, "sha256": array_cache.record_of(cache, key)["files"][name]}
+        arrays[name] = {"file": file, "sha256": sample.sha256[name]}
     return arrays | {
         "language": clip["language"],
         "task": task_of(sample.stratum),
         "stratum": sample.stratum,
         "text": sample.text,
-        "token_ids": array_cache.record_of(cache, sample.embeddings_key)["token_ids"],
+        "token_ids": sample.token_ids,
         "sentence_id": clip["sentence_id"],
         "clip": str(clip["path"]),
         "clip_sha256": clip["sha256"],

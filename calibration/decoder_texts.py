@@ -4,67 +4,65 @@ Clips are decoded in batches, each as if it were alone.
 """
 
 from collections.abc import Iterator
-from itertools import groupby, islice
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from calibration import array_cache
 from calibration.float_whisper import FloatWhisper
-from calibration.greedy import first_feed, greedy, rules_of
+from calibration.greedy import batches, greedy, rules_of
 from calibration.sample import EMBEDDINGS, STATES, Sample
 from common.progress import Progress
 
 MOST = 16  # clips decoded at once: beyond it nothing gets faster
 
 
-def decode(samples: list[Sample], whisper: FloatWhisper, max_new_tokens: int, cache: Path) -> None:
-    """Store what is missing: embeddings, float32 [1, L, d_model], and the token ids.
+def decode(
+    samples: list[Sample], whisper: FloatWhisper, max_new_tokens: int, cache: Path
+) -> list[Sample]:
+    """The samples with their token ids, these embedded and kept: float32 [1, L, d_model] each.
 
     Args:
-        samples: Their encoder states are stored, where a text is generated.
-        whisper: Generates and embeds.
+        samples: Their encoder states are kept.
+        whisper: Generates the texts that are not given, and embeds all.
         max_new_tokens: To generate after a prompt.
-        cache: Folder of what is stored.
+        cache: Folder of what is kept.
     """
     keyed = {sample.embeddings_key: sample for sample in samples}
-    missing = [sample for key, sample in keyed.items() if not array_cache.load(cache, key)]
-    for sample in missing:
-        if sample.given is not None:
-            _store(sample, sample.prompt + sample.given, whisper, cache)
+    records = {key: array_cache.load(cache, key) for key in keyed}
+    missing = [sample for key, sample in keyed.items() if not records[key]]
+    given = ((s, s.prompt + s.given) for s in missing if s.given is not None)
     to_generate = [sample for sample in missing if sample.given is None]
-    if to_generate:
-        _generate(to_generate, whisper, max_new_tokens, cache)
+    generated = _generated(to_generate, whisper, max_new_tokens, cache)
+    for sample, token_ids in chain(given, generated):
+        key, arrays = (
+            sample.embeddings_key,
+            {EMBEDDINGS: whisper.tables.embed(np.array([token_ids]))},
+        )
+        records[key] = array_cache.save(cache, key, arrays, {"token_ids": token_ids})
+    return [_with_tokens(sample, records[sample.embeddings_key]) for sample in samples]
 
 
-def _generate(
+def _generated(
     samples: list[Sample], whisper: FloatWhisper, max_new_tokens: int, cache: Path
-) -> None:
-    """Store what the checkpoint says; a batch that is not full repeats its last sample."""
+) -> Iterator[tuple[Sample, list[int]]]:
+    """Each sample, and all tokens that it is fed; a batch that is not full repeats its last one."""
+    if not samples:
+        return
     rules, size = rules_of(whisper.generation), _batch_size(whisper)
     decoder = whisper.sessions.decoder(size)
     with Progress(total=len(samples), desc="decoder inputs", unit="clip") as progress:
-        for batch in _batches(samples, size):
+        for indices in batches([sample.prompt for sample in samples], size):
+            batch = [samples[index] for index in indices]
             full = batch + batch[-1:] * (size - len(batch))
             states = [array_cache.read(cache, sample.states_key, STATES) for sample in full]
             prompts = [sample.prompt for sample in full]
             rows = greedy(
                 *(decoder, whisper.tables, np.concatenate(states), prompts, rules, max_new_tokens)
             )
-            for sample, token_ids in zip(batch, rows, strict=False):
-                _store(sample, token_ids, whisper, cache)
+            yield from zip(batch, rows, strict=False)
             progress.update(len(batch))
-
-
-def _batches(samples: list[Sample], size: int) -> Iterator[list[Sample]]:
-    """At most `size` samples each, whose prompts begin with the same feed.
-
-    A batch takes as long as its longest text: clips of one language and task together.
-    """
-    ordered = sorted(samples, key=lambda s: (first_feed(s.prompt), s.prompt, s.embeddings_key))
-    for _, group in groupby(ordered, key=lambda s: first_feed(s.prompt)):
-        while batch := list(islice(group, size)):
-            yield batch
 
 
 def _batch_size(whisper: FloatWhisper) -> int:
@@ -75,6 +73,6 @@ def _batch_size(whisper: FloatWhisper) -> int:
     return max(1, min(MOST, whisper.sessions.decoder_bytes // keys_and_values))
 
 
-def _store(sample: Sample, token_ids: list[int], whisper: FloatWhisper, cache: Path) -> None:
-    arrays = {EMBEDDINGS: whisper.tables.embed(np.array([token_ids]))}
-    array_cache.save(cache, sample.embeddings_key, arrays, {"token_ids": token_ids})
+def _with_tokens(sample: Sample, record: array_cache.Record) -> Sample:
+    sha256 = sample.sha256 | record["files"]
+    return sample._replace(token_ids=record["token_ids"], sha256=sha256)

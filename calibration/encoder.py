@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from calibration import array_cache, features
 from calibration.clips import audio_of, variants
+from calibration.disk_space import require_space_for
 from common.cli import run
-from common.disk import require_space
 from common.files import write_json, write_text
 from common.progress import Progress
 from common.sources import code_hash
@@ -50,8 +50,8 @@ def calibrate_encoder(
     clips = variants(spoken, settings["fractions"], settings["silence"])
     keys = [_features_key(clip, facts) for clip in clips]
     extractor = load_feature_extractor(checkpoint)
-    need = _bytes_missing(keys, extractor, cache)
-    require_space(folder, need, "the encoder's calibration set", array_cache.LESS)
+    sizes = dict.fromkeys(keys, 4 * extractor.nb_max_frames * extractor.feature_size)
+    require_space_for(sizes, cache, "the encoder's calibration set")
     entries = []
     for index, clip in enumerate(Progress(clips, desc="features", unit="clip")):
         record = _store_features(clip, keys[index], extractor, cache)
@@ -69,13 +69,6 @@ def _features_key(clip: Clip, checkpoint: dict[str, Any]) -> str:
     """The key of a clip's features: of its audio and of all that computes with it."""
     code = code_hash(features.__name__, audio_of.__module__)
     return array_cache.key_of(checkpoint, code, clip["sha256"], clip["fraction"])
-
-
-def _bytes_missing(keys: list[str], extractor: "WhisperFeatureExtractor", cache: Path) -> int:
-    """Bytes of disk that the missing features will take, about."""
-    missing = sum(not array_cache.has(cache, key) for key in keys)
-    size = 4 * extractor.nb_max_frames * extractor.feature_size
-    return missing * (size + array_cache.OVERHEAD)
 
 
 def _store_features(

@@ -1,6 +1,5 @@
 """The encoder states of every sample; a clip is encoded once, whatever it is asked for."""
 
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,27 +13,28 @@ from common.progress import Progress
 from data.clips import Clip
 
 
-def encode(samples: list[Sample], whisper: FloatWhisper, cache: Path) -> None:
-    """Store the states that are missing, float32 [1, positions, d_model] each.
+def encode(samples: list[Sample], whisper: FloatWhisper, cache: Path) -> list[Sample]:
+    """The samples, their encoder states kept: float32 [1, positions, d_model] each.
 
     Raises:
         UserError: A file of features is missing or was changed.
     """
     keyed = {sample.states_key: sample for sample in samples}
-    missing = [sample for key, sample in keyed.items() if not array_cache.load(cache, key)]
-    if not missing:
-        return
-    encoder = whisper.sessions.encoder()
+    records = {key: array_cache.load(cache, key) for key in keyed}
+    missing = [sample for key, sample in keyed.items() if not records[key]]
+    encoder = whisper.sessions.encoder() if missing else None
     size = whisper.sessions.encoded_at_once
-    waiting = iter(missing)
     with Progress(total=len(missing), desc="encoder states", unit="clip") as progress:
-        while batch := list(islice(waiting, size)):
+        for begin in range(0, len(missing), size):
+            batch = missing[begin : begin + size]
             features = [_read_features(sample.clip) for sample in batch]
             features += features[-1:] * (size - len(batch))  # one shape, one result
             states = encoder.encode(np.concatenate(features))
             for sample, state in zip(batch, states, strict=False):
-                array_cache.save(cache, sample.states_key, {STATES: state[np.newaxis]}, {})
+                arrays = {STATES: state[np.newaxis]}
+                records[sample.states_key] = array_cache.save(cache, sample.states_key, arrays, {})
             progress.update(len(batch))
+    return [sample._replace(sha256=records[sample.states_key]["files"]) for sample in samples]
 
 
 def _read_features(clip: Clip) -> np.ndarray:

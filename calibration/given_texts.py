@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from tokenizers import Tokenizer
 
+from calibration.prompts import TIMESTAMPS, task_of
 from calibration.sample import LABELS
-from calibration.strata import TIMESTAMPS, task_of
 from common.cli import UserError
 from common.files import read_json
 from data.clips import Clip

@@ -4,6 +4,8 @@ The rules are those of transformers' `generate` for a Whisper, and the tests hol
 Neither torch nor transformers is needed, which are a gigabyte of memory.
 """
 
+from collections.abc import Iterator
+from itertools import groupby, islice
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -44,6 +46,21 @@ def first_feed(prompt: list[int]) -> int:
     at each step has the same shape, hence the same results, whatever clips are in it.
     """
     return len(prompt) // CHUNK * CHUNK or len(prompt)
+
+
+def batches(prompts: list[list[int]], size: int) -> Iterator[list[int]]:
+    """Which clips are decoded together: their indices, at most `size`, of all prompts.
+
+    A batch takes as long as its longest text: clips of one language and task together.
+    """
+
+    def feed(index: int) -> int:
+        return first_feed(prompts[index])
+
+    ordered = sorted(range(len(prompts)), key=lambda index: (feed(index), prompts[index]))
+    for _, group in groupby(ordered, key=feed):
+        while batch := list(islice(group, size)):
+            yield batch
 
 
 def greedy(

@@ -1,123 +1,38 @@
-"""What every clip is asked for: its stratum, the prompt that asks, and the text where one is given.
-
-Also the keys of what will be computed of it: of all that goes into it, code included.
-"""
+"""The prompt that asks the decoder for something: the tokens that the runtime feeds first."""
 
 from types import SimpleNamespace
-from typing import Any
 
-from tokenizers import Tokenizer
+from data.clips import is_multilingual
 
-from calibration import decoder_texts, encoder_states
-from calibration.array_cache import key_of
-from calibration.clips import is_silent
-from calibration.float_whisper import FloatWhisper
-from calibration.given_texts import Labels, given_tokens, text_tokens
-from calibration.sample import GENERATED, REFERENCE, Sample
-from calibration.strata import (
-    PREVIOUS,
-    TRANSCRIBE,
-    TRANSLATE,
-    draw,
-    prompt_tokens,
-    shuffle_key,
-    tasks_of,
+# Kinds of prompts; each is a stratum of the decoder's calibration set.
+TRANSCRIBE, TIMESTAMPS, TRANSLATE, PREVIOUS = STRATA = (
+    "transcribe",  # without timestamps
+    "timestamps",  # transcribe, with them
+    "translate",
+    "previous_text",  # transcribe, after a prompt with the text before
 )
-from common.sources import code_hash
-from data.clips import Clip
 
 
-def samples_of(
-    clips: list[Clip], whisper: FloatWhisper, settings: dict[str, Any], labels: Labels | None
-) -> list[Sample]:
-    """A sample of every clip, in order. The silent clip is transcribed, in no share.
+def task_of(stratum: str) -> str:
+    """The task that a stratum's prompt names."""
+    return "translate" if stratum == TRANSLATE else "transcribe"
 
-    Args:
-        clips: Those of the encoder's set.
-        whisper: What can be asked, and how.
-        settings: `seed`, `mix`, `text`, `tasks`, `max_new_tokens`.
-        labels: The texts, where `text` is labels.
 
-    Raises:
-        UserError: The text of a clip is to be given, and there is none.
+def tasks_of(generation: SimpleNamespace, allowed: list[str]) -> list[str]:
+    """The tasks of `allowed` that the checkpoint has a token for; an English-only one has none."""
+    if not is_multilingual(generation):
+        return ["transcribe"]
+    return [task for task in allowed if task in generation.task_to_id]
+
+
+def prompt_tokens(language: str, stratum: str, generation: SimpleNamespace) -> list[int]:
+    """The tokens that the runtime feeds first: start, language, task, and no timestamps.
+
+    Language and task are left out where the checkpoint is English-only, the last token where
+    timestamps are asked for.
     """
-    spoken = [clip for clip in clips if not is_silent(clip)]
-    positions = len(whisper.tables.positions)
-    tasks = tasks_of(whisper.generation, settings["tasks"])
-    strata = iter(draw(spoken, settings["seed"], settings["mix"], tasks))
-    samples = []
-    for clip in clips:
-        silent = is_silent(clip)
-        stratum = TRANSCRIBE if silent else next(strata)
-        text = GENERATED if silent else settings["text"]
-        prompt = prompt_tokens(clip["whisper_language"], stratum, whisper.generation)
-        if stratum == PREVIOUS:
-            before = sentence_before(clip, spoken, settings["seed"])
-            earlier = previous_text(before, whisper.tokenizer, whisper.generation, positions)
-            prompt = [*earlier, *prompt]
-        samples.append(_sample(clip, stratum, prompt, text, whisper, settings, labels))
-    return samples
-
-
-def with_human_text(sample: Sample, whisper: FloatWhisper, settings: dict[str, Any]) -> Sample:
-    """A sample of the same clip with its human text; of the silent clip, the prompt alone.
-
-    A clip to be translated that has no human translation is transcribed.
-    """
-    clip, stratum, prompt = sample.clip, sample.stratum, sample.prompt
-    if stratum == TRANSLATE and clip["translation"] is None:
-        stratum = TRANSCRIBE
-        prompt = prompt_tokens(clip["whisper_language"], stratum, whisper.generation)
-    return _sample(clip, stratum, prompt, REFERENCE, whisper, settings, None)
-
-
-def _sample(
-    clip: Clip,
-    stratum: str,
-    prompt: list[int],
-    text: str,
-    whisper: FloatWhisper,
-    settings: dict[str, Any],
-    labels: Labels | None,
-) -> Sample:
-    limit = min(settings["max_new_tokens"], len(whisper.tables.positions) - len(prompt))
-    given = None
-    if text != GENERATED:
-        tokens = given_tokens(clip, stratum, text, labels, whisper.tokenizer, whisper.generation)
-        given = tokens[:limit]
-    encoding, decoding = code_hash(encoder_states.__name__), code_hash(decoder_texts.__name__)
-    states_key = key_of(whisper.made_by, encoding, clip["features_sha256"])
-    embeddings_key = key_of(states_key, decoding, prompt, given, limit)
-    return Sample(clip, stratum, prompt, text, given, states_key, embeddings_key)
-
-
-def sentence_before(clip: Clip, clips: list[Clip], seed: int) -> Clip:
-    """Another clip of the language, with another sentence, as what was said before.
-
-    The next one, in an order shuffled by the seed.
-    """
-
-    def place(clip: Clip) -> str:
-        return shuffle_key(clip | {"fraction": 1.0}, seed)
-
-    others = {
-        place(other): other
-        for other in clips
-        if other["language"] == clip["language"] and other["sentence_id"] != clip["sentence_id"]
-    }
-    ring = sorted(others)
-    return others[next((key for key in ring if key > place(clip)), ring[0])]
-
-
-def previous_text(
-    clip: Clip, tokenizer: Tokenizer, generation: SimpleNamespace, positions: int
-) -> list[int]:
-    """Prompt tokens of a clip's reference as the text before another clip.
-
-    The last ones, where it is long: fewer than half of the decoder's positions, as transformers'
-    `generate` and openai/whisper cut it.
-    """
-    start = getattr(generation, "prev_sot_token_id", None)
-    start = tokenizer.token_to_id("<|startofprev|>") if start is None else start
-    tokens = text_tokens(clip["transcription"], clip, TRANSCRIBE, tokenizer)
-    return [start, *tokens[-(positions // 2 - 1) :]]
+    prompt = [generation.decoder_start_token_id]
+    if is_multilingual(generation):
+        prompt += [generation.lang_to_id[f"<|{language}|>"]]
+        prompt += [generation.task_to_id[task_of(stratum)]]
+    return prompt if stratum == TIMESTAMPS else [*prompt, generation.no_timestamps_token_id]

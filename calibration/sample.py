@@ -10,7 +10,7 @@ EMBEDDINGS, STATES = ARRAYS = ("decoder_hidden_states", "encoder_hidden_states")
 
 
 class Sample(NamedTuple):
-    """A clip, what it is asked for, and the keys under which its arrays are kept."""
+    """A clip, what it is asked for, and what is computed of it; the arrays are kept under keys."""
 
     clip: Clip
     stratum: str
@@ -19,3 +19,5 @@ class Sample(NamedTuple):
     given: list[int] | None  # these tokens; None: the checkpoint generates them
     states_key: str
     embeddings_key: str
+    token_ids: list[int]  # all that the decoder is fed, once it is decoded; else empty
+    sha256: dict[str, str]  # of the array files, by name, once they are kept

@@ -7,11 +7,10 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from calibration import array_cache
 from calibration.clips import is_silent
+from calibration.decoder_samples import with_human_text
 from calibration.decoder_texts import decode
 from calibration.float_whisper import FloatWhisper
-from calibration.prompts import with_human_text
 from calibration.sample import GENERATED, Sample
 from common.cli import UserError
 
@@ -27,27 +26,28 @@ def set_aside_faulty(
     silent clip is left with its prompt alone, and does not count.
 
     Args:
-        samples: All, their texts stored.
+        samples: All, decoded.
         whisper: Said the texts; embeds what replaces them.
         settings: `set_aside` and what a sample is made by.
-        cache: Folder of what is stored.
+        cache: Folder of what is kept.
 
     Raises:
         UserError: More than the share `set_aside` of the settings are faulty.
     """
-    kept, replaced, aside = [], [], []
-    for sample in samples:
-        tokens, reason = _fault(sample, whisper, cache)
-        if not reason:
-            kept.append(sample)
-            continue
-        replaced.append(with_human_text(sample, whisper, settings))
-        kept.append(replaced[-1])
-        if not is_silent(sample.clip):
-            aside.append(_entry(sample, tokens, reason))
+    faults = {
+        index: fault for index, sample in enumerate(samples) if (fault := _fault(sample, whisper))
+    }
+    aside = [
+        _entry(samples[index], fault)
+        for index, fault in faults.items()
+        if not is_silent(samples[index].clip)
+    ]
     _check_share(aside, len(samples), settings["set_aside"])
-    decode(replaced, whisper, settings["max_new_tokens"], cache)
-    return kept, aside
+    human = [with_human_text(samples[index], whisper, settings) for index in faults]
+    replaced = dict(
+        zip(faults, decode(human, whisper, settings["max_new_tokens"], cache), strict=True)
+    )
+    return [replaced.get(index, sample) for index, sample in enumerate(samples)], aside
 
 
 def fault_of(tokens: list[int], tokenizer: Tokenizer, generation: SimpleNamespace) -> str | None:
@@ -61,24 +61,23 @@ def fault_of(tokens: list[int], tokenizer: Tokenizer, generation: SimpleNamespac
     return f"repeats itself (compression ratio {ratio:.1f})" if ratio > LOOPING else None
 
 
-def _fault(sample: Sample, whisper: FloatWhisper, cache: Path) -> tuple[list[int], str | None]:
-    """The tokens of a sample, and what is wrong with those that were generated."""
-    token_ids = array_cache.record_of(cache, sample.embeddings_key)["token_ids"]
+def _fault(sample: Sample, whisper: FloatWhisper) -> str | None:
+    """What is wrong with the text of a sample, if it was generated."""
     if sample.text != GENERATED:
-        return token_ids, None
-    generated = token_ids[len(sample.prompt) :]
-    return token_ids, fault_of(generated, whisper.tokenizer, whisper.generation)
+        return None
+    generated = sample.token_ids[len(sample.prompt) :]
+    return fault_of(generated, whisper.tokenizer, whisper.generation)
 
 
-def _entry(sample: Sample, token_ids: list[int], reason: str) -> dict[str, Any]:
+def _entry(sample: Sample, fault: str) -> dict[str, Any]:
     """What the manifest says of a text that was set aside."""
     return {
         "clip": str(sample.clip["path"]),
         "fraction": sample.clip["fraction"],
         "language": sample.clip["language"],
         "stratum": sample.stratum,
-        "reason": reason,
-        "token_ids": token_ids,
+        "reason": fault,
+        "token_ids": sample.token_ids,
     }
 
 

@@ -1,23 +1,12 @@
-"""What a sample is calibrated for: its stratum, drawn by quota, and the prompt that asks for it."""
+"""What every clip is calibrated for: its stratum, drawn by quota."""
 
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
-from types import SimpleNamespace
 
-from data.clips import Clip, is_multilingual
-
-TRANSCRIBE, TIMESTAMPS, TRANSLATE, PREVIOUS = STRATA = (
-    "transcribe",  # without timestamps
-    "timestamps",  # transcribe, with them
-    "translate",
-    "previous_text",  # transcribe, after a prompt with the text before
-)
-
-
-def task_of(stratum: str) -> str:
-    """The task that a stratum's prompt names."""
-    return "translate" if stratum == TRANSLATE else "transcribe"
+from calibration.clips import is_silent
+from calibration.prompts import PREVIOUS, STRATA, TIMESTAMPS, TRANSCRIBE, TRANSLATE
+from data.clips import Clip
 
 
 def shares_of(
@@ -50,7 +39,7 @@ def draw(clips: list[Clip], seed: int, mix: dict[str, float], tasks: list[str]) 
     Each language gets the whole part of its clips times each share; what is left over goes to the
     strata that the languages before it (by name) leave most short. So the order of clips takes no
     part, and another language moves at most that rest of those after it. Which of a language's
-    clips they are, the seed says.
+    clips they are, the seed says. The silent clip is transcribed and in no share.
     """
     owed = dict.fromkeys(STRATA, 0.0)
     drawn = {}
@@ -59,7 +48,7 @@ def draw(clips: list[Clip], seed: int, mix: dict[str, float], tasks: list[str]) 
         strata = [stratum for stratum, quota in quotas.items() for _ in range(quota)]
         keys = sorted(shuffle_key(clip, seed) for clip in spoken)
         drawn |= dict(zip(keys, strata, strict=True))
-    return [drawn[shuffle_key(clip, seed)] for clip in clips]
+    return [TRANSCRIBE if is_silent(clip) else drawn[shuffle_key(clip, seed)] for clip in clips]
 
 
 def expected(clips: list[Clip], mix: dict[str, float], tasks: list[str]) -> dict[str, float]:
@@ -77,7 +66,8 @@ def _languages(
     """The clips of each language, by name, and the shares that they can meet."""
     languages = defaultdict(list)
     for clip in clips:
-        languages[clip["language"]].append(clip)
+        if not is_silent(clip):
+            languages[clip["language"]].append(clip)
     for _, spoken in sorted(languages.items()):
         several = len({clip["sentence_id"] for clip in spoken}) > 1
         yield spoken, shares_of(mix, spoken[0]["whisper_language"], tasks, several)
@@ -99,23 +89,3 @@ def shuffle_key(clip: Clip, seed: int) -> str:
     """A number that orders clips at random, by the seed and the clip's identity alone."""
     identity = f"{seed}/{clip['language']}/{clip['recording']}/{clip['fraction']}"
     return hashlib.sha256(identity.encode()).hexdigest()
-
-
-def tasks_of(generation: SimpleNamespace, allowed: list[str]) -> list[str]:
-    """The tasks of `allowed` that the checkpoint has a token for; an English-only one has none."""
-    if not is_multilingual(generation):
-        return ["transcribe"]
-    return [task for task in allowed if task in generation.task_to_id]
-
-
-def prompt_tokens(language: str, stratum: str, generation: SimpleNamespace) -> list[int]:
-    """The tokens that the runtime feeds first: start, language, task, and no timestamps.
-
-    Language and task are left out where the checkpoint is English-only, the last token where
-    timestamps are asked for. A text before stands in front of them (see `prompts.previous_text`).
-    """
-    prompt = [generation.decoder_start_token_id]
-    if is_multilingual(generation):
-        prompt += [generation.lang_to_id[f"<|{language}|>"]]
-        prompt += [generation.task_to_id[task_of(stratum)]]
-    return prompt if stratum == TIMESTAMPS else [*prompt, generation.no_timestamps_token_id]

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save_file
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 from transformers.modeling_outputs import BaseModelOutput
 
-from calibration import decoder, decoder_texts, encoder, features, prompts
+from calibration import decoder, decoder_samples, decoder_texts, encoder, features
 from calibration.sample import ARRAYS
 from common.cli import UserError
 from common.files import read_json, read_jsonl, sha256_of, write_jsonl
@@ -23,7 +23,7 @@ from runtime.openvino_sessions import OpenVinoEncoder
 from tests.conftest import graphs_of, make_checkpoint, make_clips, manifest_of
 
 # What changed source files compute again.
-UNCONCERNED = ("coverage", "decoder", "decoder_files", "given_texts", "prompts", "strata")
+UNCONCERNED = ("coverage", "decoder", "decoder_files", "given_texts", "strata")
 COMPUTED_AGAIN = {
     "none": ((), {"encoder_input", "encode", "decode"}),  # the first run
     "others": ([f"calibration/{name}.py" for name in UNCONCERNED], set()),
@@ -258,7 +258,7 @@ def test_code_that_computes_an_array_is_in_its_key_and_other_code_is_not(
         return code_hash(*modules) + str([file for file in sources(*modules) if file in changed])
 
     monkeypatch.setattr(decoder_texts, "greedy", counting)
-    for module in (encoder, prompts):
+    for module in (encoder, decoder_samples):
         monkeypatch.setattr(module, "code_hash", hashed)
     computed = {}
     for name, (files, _) in COMPUTED_AGAIN.items():

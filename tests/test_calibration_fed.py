@@ -10,8 +10,8 @@ from safetensors.numpy import load_file
 
 from calibration import decoder, decoder_texts, encoder, float_whisper
 from calibration.clips import audio_of, variants
+from calibration.decoder_samples import previous_text
 from calibration.given_texts import text_tokens
-from calibration.prompts import previous_text
 from calibration.set_aside import fault_of
 from common import disk
 from common.cli import UserError

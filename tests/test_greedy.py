@@ -11,7 +11,7 @@ from transformers import WhisperForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
 from calibration.greedy import first_feed, greedy, rules_of
-from calibration.strata import prompt_tokens
+from calibration.prompts import prompt_tokens
 from data.cache import local_folder
 from data.whisper import load_generation
 from runtime.openvino_sessions import float_decoder

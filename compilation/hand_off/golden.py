@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from calibration.features import encoder_input
-from calibration.strata import TRANSCRIBE, prompt_tokens
+from calibration.prompts import TRANSCRIBE, prompt_tokens
 from common.cli import run
 from common.files import listed, replacing, save_npy, write_json
 from common.listing import check_listed

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from calibration.features import encoder_input
-from calibration.strata import TRANSCRIBE, prompt_tokens
+from calibration.prompts import TRANSCRIBE, prompt_tokens
 from common.listing import check_listed
 from common.progress import Progress
 from data.clips import Clip, interleave, read_audio, understood

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
-from calibration.strata import prompt_tokens
+from calibration.prompts import prompt_tokens
 from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_json
 from common.listing import check_listed

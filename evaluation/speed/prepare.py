@@ -21,7 +21,7 @@ import numpy as np
 
 from calibration.features import encoder_input
 from calibration.greedy import greedy, rules_of
-from calibration.strata import TRANSCRIBE, prompt_tokens
+from calibration.prompts import TRANSCRIBE, prompt_tokens
 from common.cli import UserError, run
 from common.files import save_npy, write_json
 from data.clips import Clip, interleave, read_audio, understood

@@ -8,7 +8,7 @@ import torch
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 from transformers.modeling_outputs import BaseModelOutput
 
-from calibration.strata import prompt_tokens, task_of, tasks_of
+from calibration.prompts import prompt_tokens, task_of, tasks_of
 from data.clips import Clip, is_multilingual
 from evaluation.scoring.text_errors import normalise
 
