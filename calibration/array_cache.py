@@ -24,17 +24,13 @@ def key_of(*facts: Any) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def has(cache: Path, key: str) -> bool:
-    """Whether there is a record under `key`; its files are not looked at."""
-    return _record_path(cache, key).is_file()
-
-
 def load(cache: Path, key: str) -> Record | None:
     """The record under `key`, or None where it or one of its files is absent or damaged."""
-    if not has(cache, key):
+    path = _record_path(cache, key)
+    if not path.is_file():
         return None
     try:
-        record = read_json(_record_path(cache, key))
+        record = read_json(path)
         files = dict(record["files"])
     except (UserError, ValueError, KeyError, TypeError):
         return None  # damaged

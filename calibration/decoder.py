@@ -38,7 +38,16 @@ from calibration.encoder_states import encode
 from calibration.float_whisper import load_float_whisper
 from calibration.given_texts import read_labels
 from calibration.prompts import STRATA
-from calibration.sample import GENERATED, LABELS, TEXTS, Sample
+from calibration.sample import (
+    EMBEDDINGS,
+    GENERATED,
+    LABELS,
+    STATES,
+    TEXTS,
+    Sample,
+    missing,
+    with_kept,
+)
 from calibration.set_aside import set_aside_faulty
 from common.cli import UserError, run
 from common.files import write_json
@@ -80,34 +89,35 @@ def calibrate_decoder(
     samples = samples_of(clips, whisper, settings, read_labels(*labels) if labels else None)
     if shard:
         samples = _of_shard(samples, *shard)
-    sizes = _sizes(samples, whisper.config)
-    if require_space_for(sizes, cache, "the decoder's calibration set"):
+    samples = with_kept(samples, cache)
+    if sizes := _sizes_missing(samples, whisper.config):
+        require_space_for(sizes, cache.parent, "decoder")
         check_listed(graphs)  # or what wrong graphs make would be kept
     samples = encode(samples, whisper, cache)
     samples = decode(samples, whisper, settings["max_new_tokens"], cache)
     if shard:
         return _write_shard(samples, shard, out)
-    samples, aside = set_aside_faulty(samples, whisper, settings, cache)
-    array_cache.prune(cache, sizes | _sizes(samples, whisper.config))
-    return write_set(samples, aside, whisper, settings, cache, out)
+    final, aside = set_aside_faulty(samples, whisper, settings, cache)
+    array_cache.prune(cache, [key for sample in samples + final for key in sample.keys.values()])
+    return write_set(final, aside, whisper, settings, cache, out)
 
 
 def _of_shard(samples: list[Sample], number: int, count: int) -> list[Sample]:
     """A shard's samples; those that need the same states are never in two shards."""
-    keys = set(sorted({sample.states_key for sample in samples})[number - 1 :: count])
-    return [sample for sample in samples if sample.states_key in keys]
+    keys = set(sorted({sample.keys[STATES] for sample in samples})[number - 1 :: count])
+    return [sample for sample in samples if sample.keys[STATES] in keys]
 
 
-def _sizes(samples: list[Sample], config: dict[str, Any]) -> dict[str, int]:
-    """Bytes of all arrays by their keys, about."""
+def _sizes_missing(samples: list[Sample], config: dict[str, Any]) -> list[int]:
+    """Bytes of each array that is missing, about."""
     row = 4 * config["d_model"]
-    states = {sample.states_key: row * config["max_source_positions"] for sample in samples}
-    return states | {sample.embeddings_key: row * USUAL for sample in samples}
+    states = [row * config["max_source_positions"] for _ in missing(samples, STATES)]
+    return states + [row * USUAL for _ in missing(samples, EMBEDDINGS)]
 
 
 def _write_shard(samples: list[Sample], shard: tuple[int, int], out: Path) -> dict[str, Any]:
     """Write what a shard has done."""
-    done = {"shard": shard, "keys": sorted(sample.embeddings_key for sample in samples)}
+    done = {"shard": shard, "keys": sorted(sample.keys[EMBEDDINGS] for sample in samples)}
     write_json(out, done)
     return done
 

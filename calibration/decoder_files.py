@@ -8,7 +8,7 @@ from calibration import array_cache
 from calibration.coverage import coverage
 from calibration.float_whisper import FloatWhisper
 from calibration.prompts import task_of, tasks_of
-from calibration.sample import EMBEDDINGS, STATES, Sample
+from calibration.sample import ARRAYS, Sample
 from calibration.strata import expected
 from calibration.vendor_lists import write_lists
 from common.files import write_json
@@ -59,9 +59,9 @@ def write_set(
 def _place(index: int, sample: Sample, cache: Path, folder: Path) -> dict[str, Any]:
     """Put a sample's arrays in their numbered place; return the manifest's entry."""
     clip, arrays = sample.clip, {}
-    for name, key in ((EMBEDDINGS, sample.embeddings_key), (STATES, sample.states_key)):
+    for name in ARRAYS:
         file = f"sample_{index:04d}/{name}.npy"
-        array_cache.place(cache, key, name, folder / file)
+        array_cache.place(cache, sample.keys[name], name, folder / file)
         arrays[name] = {"file": file, "sha256": sample.sha256[name]}
     return arrays | {
         "language": clip["language"],

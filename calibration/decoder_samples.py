@@ -14,7 +14,7 @@ from calibration.clips import is_silent
 from calibration.float_whisper import FloatWhisper
 from calibration.given_texts import Labels, given_tokens, text_tokens
 from calibration.prompts import PREVIOUS, TRANSCRIBE, TRANSLATE, prompt_tokens, tasks_of
-from calibration.sample import GENERATED, REFERENCE, Sample
+from calibration.sample import EMBEDDINGS, GENERATED, REFERENCE, STATES, Sample
 from calibration.strata import draw, shuffle_key
 from common.sources import code_hash
 from data.clips import Clip
@@ -50,7 +50,7 @@ def samples_of(
 
 
 def with_human_text(sample: Sample, whisper: FloatWhisper, settings: dict[str, Any]) -> Sample:
-    """A sample of the same clip, to be decoded, with its human text; of silence, the prompt alone.
+    """A sample of the same clip with its human text; of the silent clip, with the prompt alone.
 
     A clip to be translated that has no human translation is transcribed.
     """
@@ -58,8 +58,7 @@ def with_human_text(sample: Sample, whisper: FloatWhisper, settings: dict[str, A
     if stratum == TRANSLATE and clip["translation"] is None:
         stratum = TRANSCRIBE
         prompt = prompt_tokens(clip["whisper_language"], stratum, whisper.generation)
-    human = _sample(clip, stratum, prompt, REFERENCE, whisper, settings, None)
-    return human._replace(sha256=sample.sha256)
+    return _sample(clip, stratum, prompt, REFERENCE, whisper, settings, None)
 
 
 def _sample(
@@ -79,7 +78,8 @@ def _sample(
     encoding, decoding = code_hash(encoder_states.__name__), code_hash(decoder_texts.__name__)
     states_key = key_of(whisper.made_by, encoding, clip["features_sha256"])
     embeddings_key = key_of(states_key, decoding, prompt, given, limit)
-    return Sample(clip, stratum, prompt, text, given, states_key, embeddings_key, [], {})
+    keys = {STATES: states_key, EMBEDDINGS: embeddings_key}
+    return Sample(clip, stratum, prompt, text, given, keys, sha256={}, token_ids=[])
 
 
 def sentence_before(clip: Clip, clips: list[Clip], seed: int) -> Clip:

@@ -12,7 +12,7 @@ import numpy as np
 from calibration import array_cache
 from calibration.float_whisper import FloatWhisper
 from calibration.greedy import batches, greedy, rules_of
-from calibration.sample import EMBEDDINGS, STATES, Sample
+from calibration.sample import EMBEDDINGS, STATES, Sample, missing, with_records
 from common.progress import Progress
 
 MOST = 16  # clips decoded at once: beyond it nothing gets faster
@@ -29,19 +29,15 @@ def decode(
         max_new_tokens: To generate after a prompt.
         cache: Folder of what is kept.
     """
-    keyed = {sample.embeddings_key: sample for sample in samples}
-    records = {key: array_cache.load(cache, key) for key in keyed}
-    missing = [sample for key, sample in keyed.items() if not records[key]]
-    given = ((s, s.prompt + s.given) for s in missing if s.given is not None)
-    to_generate = [sample for sample in missing if sample.given is None]
+    to_decode, records = missing(samples, EMBEDDINGS), {}
+    given = ((s, s.prompt + s.given) for s in to_decode if s.given is not None)
+    to_generate = [sample for sample in to_decode if sample.given is None]
     generated = _generated(to_generate, whisper, max_new_tokens, cache)
     for sample, token_ids in chain(given, generated):
-        key, arrays = (
-            sample.embeddings_key,
-            {EMBEDDINGS: whisper.tables.embed(np.array([token_ids]))},
-        )
-        records[key] = array_cache.save(cache, key, arrays, {"token_ids": token_ids})
-    return [_with_tokens(sample, records[sample.embeddings_key]) for sample in samples]
+        arrays = {EMBEDDINGS: whisper.tables.embed(np.array([token_ids]))}
+        key, facts = sample.keys[EMBEDDINGS], {"token_ids": token_ids}
+        records[key] = array_cache.save(cache, key, arrays, facts)
+    return with_records(samples, EMBEDDINGS, records)
 
 
 def _generated(
@@ -56,7 +52,7 @@ def _generated(
         for indices in batches([sample.prompt for sample in samples], size):
             batch = [samples[index] for index in indices]
             full = batch + batch[-1:] * (size - len(batch))
-            states = [array_cache.read(cache, sample.states_key, STATES) for sample in full]
+            states = [array_cache.read(cache, sample.keys[STATES], STATES) for sample in full]
             prompts = [sample.prompt for sample in full]
             rows = greedy(
                 *(decoder, whisper.tables, np.concatenate(states), prompts, rules, max_new_tokens)
@@ -71,8 +67,3 @@ def _batch_size(whisper: FloatWhisper) -> int:
     states = config["max_source_positions"] * config["d_model"] * 4  # bytes
     keys_and_values = 2 * config["decoder_layers"] * states
     return max(1, min(MOST, whisper.sessions.decoder_bytes // keys_and_values))
-
-
-def _with_tokens(sample: Sample, record: array_cache.Record) -> Sample:
-    sha256 = sample.sha256 | record["files"]
-    return sample._replace(token_ids=record["token_ids"], sha256=sha256)

@@ -2,27 +2,22 @@
 
 from pathlib import Path
 
-from calibration import array_cache
 from common.disk import require_space
 
 OVERHEAD = 1000  # bytes of disk for a record and an array's header, about
 LESS = ", take fewer clips (data.samples_per_language, calibration.fractions)"
 
 
-def require_space_for(sizes: dict[str, int], cache: Path, what: str) -> bool:
+def require_space_for(sizes: list[int], folder: Path, part: str) -> None:
     """Refuse to begin what the disk cannot hold.
 
     Args:
-        sizes: Bytes of the array under each key, about.
-        cache: Folder of those that are there, in that of the calibration set.
-        what: What needs them.
-
-    Returns:
-        Whether any is missing.
+        sizes: Bytes of each array that is missing, about.
+        folder: Of the set.
+        part: Encoder or decoder.
 
     Raises:
-        UserError: The disk cannot hold those that are missing.
+        UserError: The disk cannot hold them.
     """
-    missing = [size for key, size in sizes.items() if not array_cache.has(cache, key)]
-    require_space(cache.parent, sum(missing) + OVERHEAD * len(missing), what, LESS)
-    return bool(missing)
+    need = sum(sizes) + OVERHEAD * len(sizes)
+    require_space(folder, need, f"the {part}'s calibration set", LESS)

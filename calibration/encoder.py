@@ -14,7 +14,7 @@ Files, beside the manifest:
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from calibration import array_cache, features
 from calibration.clips import audio_of, variants
@@ -25,9 +25,6 @@ from common.progress import Progress
 from common.sources import code_hash
 from data.clips import Clip, interleave, understood
 from data.whisper import facts_of, load_feature_extractor, load_generation
-
-if TYPE_CHECKING:
-    from transformers import WhisperFeatureExtractor
 
 
 def calibrate_encoder(
@@ -50,12 +47,19 @@ def calibrate_encoder(
     clips = variants(spoken, settings["fractions"], settings["silence"])
     keys = [_features_key(clip, facts) for clip in clips]
     extractor = load_feature_extractor(checkpoint)
-    sizes = dict.fromkeys(keys, 4 * extractor.nb_max_frames * extractor.feature_size)
-    require_space_for(sizes, cache, "the encoder's calibration set")
-    entries = []
-    for index, clip in enumerate(Progress(clips, desc="features", unit="clip")):
-        record = _store_features(clip, keys[index], extractor, cache)
-        entries.append(_place(index, clip, keys[index], record, cache, folder))
+    records = {key: array_cache.load(cache, key) for key in keys}
+    size = 4 * extractor.nb_max_frames * extractor.feature_size
+    sizes = [size for record in records.values() if record is None]
+    require_space_for(sizes, folder, "encoder")
+    for clip, key in zip(Progress(clips, desc="features", unit="clip"), keys, strict=True):
+        if records[key] is None:
+            array = features.encoder_input(extractor, audio_of(clip))
+            shape = {"shape": array.shape}
+            records[key] = array_cache.save(cache, key, {"features": array}, shape)
+    entries = [
+        _place(index, clip, key, records[key], cache)
+        for index, (clip, key) in enumerate(zip(clips, keys, strict=True))
+    ]
     _remove_others(folder, len(entries))
     array_cache.prune(cache, keys)
     paths = "".join(f"{folder / entry['file']}\n" for entry in entries)
@@ -71,22 +75,12 @@ def _features_key(clip: Clip, checkpoint: dict[str, Any]) -> str:
     return array_cache.key_of(checkpoint, code, clip["sha256"], clip["fraction"])
 
 
-def _store_features(
-    clip: Clip, key: str, extractor: "WhisperFeatureExtractor", cache: Path
-) -> array_cache.Record:
-    """The record of a clip's features, which are computed where they are missing."""
-    if record := array_cache.load(cache, key):
-        return record
-    array = features.encoder_input(extractor, audio_of(clip))
-    return array_cache.save(cache, key, {"features": array}, {"shape": array.shape})
-
-
 def _place(
-    index: int, clip: Clip, key: str, record: array_cache.Record, cache: Path, folder: Path
+    index: int, clip: Clip, key: str, record: array_cache.Record, cache: Path
 ) -> dict[str, Any]:
     """Put a clip's features in their numbered place; return the manifest's entry."""
     file = f"encoder_calib_{index:04d}.npy"
-    array_cache.place(cache, key, "features", folder / file)
+    array_cache.place(cache, key, "features", cache.parent / file)
     return {
         "file": file,
         "sha256": record["files"]["features"],

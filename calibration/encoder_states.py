@@ -6,7 +6,7 @@ import numpy as np
 
 from calibration import array_cache
 from calibration.float_whisper import FloatWhisper
-from calibration.sample import STATES, Sample
+from calibration.sample import STATES, Sample, missing, with_records
 from common.cli import UserError
 from common.files import is_unchanged
 from common.progress import Progress
@@ -19,22 +19,20 @@ def encode(samples: list[Sample], whisper: FloatWhisper, cache: Path) -> list[Sa
     Raises:
         UserError: A file of features is missing or was changed.
     """
-    keyed = {sample.states_key: sample for sample in samples}
-    records = {key: array_cache.load(cache, key) for key in keyed}
-    missing = [sample for key, sample in keyed.items() if not records[key]]
-    encoder = whisper.sessions.encoder() if missing else None
+    to_encode, records = missing(samples, STATES), {}
+    encoder = whisper.sessions.encoder() if to_encode else None
     size = whisper.sessions.encoded_at_once
-    with Progress(total=len(missing), desc="encoder states", unit="clip") as progress:
-        for begin in range(0, len(missing), size):
-            batch = missing[begin : begin + size]
+    with Progress(total=len(to_encode), desc="encoder states", unit="clip") as progress:
+        for begin in range(0, len(to_encode), size):
+            batch = to_encode[begin : begin + size]
             features = [_read_features(sample.clip) for sample in batch]
             features += features[-1:] * (size - len(batch))  # one shape, one result
             states = encoder.encode(np.concatenate(features))
             for sample, state in zip(batch, states, strict=False):
-                arrays = {STATES: state[np.newaxis]}
-                records[sample.states_key] = array_cache.save(cache, sample.states_key, arrays, {})
+                key, arrays = sample.keys[STATES], {STATES: state[np.newaxis]}
+                records[key] = array_cache.save(cache, key, arrays, {})
             progress.update(len(batch))
-    return [sample._replace(sha256=records[sample.states_key]["files"]) for sample in samples]
+    return with_records(samples, STATES, records)
 
 
 def _read_features(clip: Clip) -> np.ndarray:

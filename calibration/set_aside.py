@@ -11,7 +11,7 @@ from calibration.clips import is_silent
 from calibration.decoder_samples import with_human_text
 from calibration.decoder_texts import decode
 from calibration.float_whisper import FloatWhisper
-from calibration.sample import GENERATED, Sample
+from calibration.sample import GENERATED, Sample, with_kept
 from common.cli import UserError
 
 LOOPING = 2.4  # zlib ratio of a text that repeats itself (openai/whisper, transcribe.py)
@@ -34,19 +34,14 @@ def set_aside_faulty(
     Raises:
         UserError: More than the share `set_aside` of the settings are faulty.
     """
-    faults = {
-        index: fault for index, sample in enumerate(samples) if (fault := _fault(sample, whisper))
-    }
-    aside = [
-        _entry(samples[index], fault)
-        for index, fault in faults.items()
-        if not is_silent(samples[index].clip)
-    ]
+    found = [_fault(sample, whisper) for sample in samples]
+    faults = {index: fault for index, fault in enumerate(found) if fault}
+    spoken = {index: fault for index, fault in faults.items() if not is_silent(samples[index].clip)}
+    aside = [_entry(samples[index], fault) for index, fault in spoken.items()]
     _check_share(aside, len(samples), settings["set_aside"])
     human = [with_human_text(samples[index], whisper, settings) for index in faults]
-    replaced = dict(
-        zip(faults, decode(human, whisper, settings["max_new_tokens"], cache), strict=True)
-    )
+    decoded = decode(with_kept(human, cache), whisper, settings["max_new_tokens"], cache)
+    replaced = dict(zip(faults, decoded, strict=True))
     return [replaced.get(index, sample) for index, sample in enumerate(samples)], aside
 
 

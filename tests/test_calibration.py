@@ -18,7 +18,7 @@ from common.files import read_json, read_jsonl, sha256_of, write_jsonl
 from common.sources import code_hash, sources
 from data.cache import local_folder
 from data.clips import interleave, read_audio
-from data.whisper import load_model
+from data.whisper import facts_of, load_model
 from runtime.openvino_sessions import OpenVinoEncoder
 from tests.conftest import graphs_of, make_checkpoint, make_clips, manifest_of
 
@@ -164,6 +164,12 @@ def test_encoder_states_are_the_checkpoints(sets: Path, checkpoint: Path) -> Non
     with torch.no_grad():
         expected = model.model.encoder(torch.from_numpy(mel).transpose(1, 2)).last_hidden_state
     np.testing.assert_allclose(states, expected.numpy(), atol=1e-5)
+
+
+def test_both_manifests_say_which_checkpoint(sets: Path, checkpoint: Path) -> None:
+    for part in ("encoder", "decoder"):
+        manifest = read_json(sets / part / "manifest.json")
+        assert (manifest["part"], manifest["checkpoint"]) == (part, facts_of(checkpoint))
 
 
 def test_manifest_lists_every_file_with_its_hash(sets: Path) -> None:
