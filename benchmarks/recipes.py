@@ -25,7 +25,7 @@ from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from calibration.features import encoder_input
 from calibration.greedy import greedy, rules_of
-from calibration.strata import prompt_tokens
+from calibration.prompts import prompt_tokens
 from common.cli import run
 from common.progress import Progress
 from compilation.openvino.layers import layers_of, value_products
