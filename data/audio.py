@@ -1,13 +1,14 @@
 """One clip: bytes of any format -> 16 kHz mono -> a PCM16 WAV file, or the reason why not."""
 
-import io
 import math
 from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 
 from common.files import replacing
+from data.sound_file import read_sound
 
 RATE = 16_000  # samples per second that Whisper's feature extractor expects
 SHORTEST = 1.0  # seconds: less is hardly a sentence
@@ -34,17 +35,12 @@ def decode(data: bytes | None, silence: float) -> np.ndarray:
     RMS is `silence` dBFS or less is silent.
 
     Raises:
-        Unusable: not decodable, too short, too long or silent.
+        Unusable: too short, too long or silent.
+        Broken: not decodable.
     """
     if not data:
         raise Unusable("without audio")
-    try:
-        signal, rate = soundfile.read(io.BytesIO(data), dtype="float32", always_2d=True)
-    except soundfile.SoundFileError:
-        raise Unusable("not decodable") from None
-    mono = to_mono(signal, rate)
-    if not np.isfinite(mono).all():
-        raise Unusable("not decodable")
+    mono = to_mono(*read_sound(data, LONGEST))
     check_length(len(mono))
     pcm = np.clip(np.rint(mono * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     if levels(pcm)[0] <= silence:
@@ -57,10 +53,10 @@ def to_mono(signal: np.ndarray, rate: int) -> np.ndarray:
     mono = signal.mean(axis=1)
     if rate == RATE:
         return mono
-    # Takes four seconds to import, and speech data sets are at 16 kHz already.
-    import librosa
-
-    return librosa.resample(mono, orig_sr=rate, target_sr=RATE)
+    samples = math.ceil(len(mono) * RATE / rate)
+    # What the filter rounds away of the last sample is silence.
+    found = soxr.resample(mono, rate, RATE, quality="HQ")[:samples]
+    return np.pad(found, (0, samples - len(found)))
 
 
 def levels(pcm: np.ndarray) -> tuple[float, float]:
