@@ -2,11 +2,16 @@
 
 Every choice is a hash of the seed and a name, never of a position: the same sentences come first in
 all languages (FLEURS is parallel), and more samples keep those that fewer had.
+
+Half of the sentences are for calibration, the others for evaluation. Of FLEURS, of which a job sees
+one language, the hash alone says which: about as many each. Own speech may be a small set, and is
+seen whole: it is halved evenly, with as few sentences as need be in another half than their hash
+says.
 """
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 
 POOLS = ("calibration", "evaluation", "all")
@@ -32,6 +37,12 @@ class Choice(NamedTuple):
     samples: int
     seed: int
     pool: str  # one of POOLS
+    halves: Mapping[int, str] = {}  # of sentences; of those that it lacks, the hash says it
+
+    def may_take(self, sentence_id: int) -> bool:
+        """Whether a sentence is in the pool."""
+        half = self.halves.get(sentence_id) or half_of(self.seed, sentence_id)
+        return self.pool in ("all", half)
 
 
 def draw(seed: int, purpose: str, name: int | str) -> int:
@@ -40,13 +51,39 @@ def draw(seed: int, purpose: str, name: int | str) -> int:
     return int.from_bytes(digest[:8], "big")
 
 
-def in_pool(seed: int, pool: str, sentence_id: int) -> bool:
-    """Whether a sentence is in the pool: `calibration` and `evaluation` are one half each.
+def half_of(seed: int, sentence_id: int) -> str:
+    """`calibration` or `evaluation`, from the seed and the sentence id alone."""
+    return "calibration" if draw(seed, "pool", sentence_id) % 2 == 0 else "evaluation"
 
-    The half depends on the seed and the sentence id alone, hence is the same in every language.
+
+def even_halves(seed: int, languages: Mapping[int, Collection[str]]) -> dict[int, str]:
+    """A half for each sentence, the same in all languages, so that each language is halved evenly.
+
+    Sentences are moved from the larger half of their languages to the other one while that makes
+    the languages more even, those of few languages first. A language some of whose sentences are
+    its own ends with as many in both halves, or one more in one of them.
+
+    Args:
+        seed: Of the choice.
+        languages: Of each sentence, the languages that have it.
     """
-    half = "calibration" if draw(seed, "pool", sentence_id) % 2 == 0 else "evaluation"
-    return pool in ("all", half)
+    halves = {sentence: half_of(seed, sentence) for sentence in languages}
+    sign = {"calibration": 1, "evaluation": -1}
+    surplus: Counter[str] = Counter()  # of calibration
+    for sentence, half in halves.items():
+        surplus.update(dict.fromkeys(languages[sentence], sign[half]))
+    order = sorted(halves, key=lambda one: (len(languages[one]), draw(seed, "even", one), one))
+    moved = True
+    while moved:
+        moved = False
+        for sentence in order:
+            step = -2 * sign[halves[sentence]]
+            before = [surplus[language] for language in languages[sentence]]
+            if sum(abs(one + step) for one in before) < sum(map(abs, before)):
+                surplus.update(dict.fromkeys(languages[sentence], step))
+                halves[sentence] = "calibration" if step > 0 else "evaluation"
+                moved = True
+    return halves
 
 
 def choose(
@@ -60,7 +97,7 @@ def choose(
     seed = choice.seed
     sentences: dict[int, list[Recording]] = {}
     for recording in recordings:
-        if in_pool(seed, choice.pool, recording.sentence_id):
+        if choice.may_take(recording.sentence_id):
             sentences.setdefault(recording.sentence_id, []).append(recording)
     taken: Counter[str] = Counter()
     chosen: list[Recording] = []

@@ -4,27 +4,27 @@ An index line has `file` (relative to the folder), `language` (a FLEURS code, or
 as `ko`, which stands for every FLEURS code of that language) and `text` (may be empty); optional
 are `translation` (in English), `gender` and `id` (integer or text; the text itself where it has
 none). The files may be whatever soundfile reads, at any rate.
+
+Texts and ids are taken in one Unicode form (NFC): what looks the same is the same. Names of files
+are taken as they are written.
 """
 
-import csv
 import difflib
 import hashlib
-import io
-import json
 import posixpath
 import re
-from collections.abc import Iterator
+import unicodedata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from common.cli import UserError
+from data.index_lines import read_lines
 from data.languages import FLEURS_TO_WHISPER
 
 SUFFIXES = (".csv", ".jsonl")
-REQUIRED = ("file", "language", "text")
-OPTIONAL = ("translation", "gender", "id")
 INTEGER = re.compile(r"0|[1-9][0-9]{0,17}")  # an id that is taken as it is
 ID_DIGITS = 12  # hexadecimal digits of a hash that serve as any other id: 48 bits
+SHOWN = 60  # characters of a name in a message
 
 
 class Entry(NamedTuple):
@@ -41,13 +41,18 @@ def find_index(folder: Path) -> Path | None:
     """The index at the top of a folder; None if there is none.
 
     Raises:
-        UserError: there are several.
+        UserError: there are several, or the folder cannot be read.
     """
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    try:
+        found = sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        )
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be read ({error.strerror}): let this user read it"
+        ) from error
     if len(found) > 1:
         raise UserError(
             f"{folder} has {len(found)} indexes ({', '.join(path.name for path in found)}): leave"
@@ -66,31 +71,27 @@ def read_index(index: Path, language: str) -> list[Entry]:
     entries: list[Entry] = []
     languages: set[str] = set()
     lines: dict[str, int] = {}
-    for number, line in _lines(index):
+    for number, line in read_lines(index):
         where = f"line {number} of {index}"
         file = _inside(line["file"], where)
+        code = _code(line)
+        mine = code in (language, FLEURS_TO_WHISPER.get(language))
+        if mine:
+            file = _found(index.parent, file, where)
         if file in lines:
             raise UserError(f"{where} lists {file}, as line {lines[file]} does: remove one of them")
         lines[file] = number
-        code = line["language"].lower()
         languages.add(code)
-        if code not in (language, FLEURS_TO_WHISPER.get(language)):
-            continue
-        if not (index.parent / file).is_file():
-            raise UserError(
-                f"{where} names {file}, which is not in {index.parent}: add the file, or remove"
-                " the line"
+        if mine:
+            entries.append(
+                Entry(
+                    file=file,
+                    text=_text(line["text"]),
+                    translation=_text(line["translation"]) or None,
+                    gender=line["gender"].strip().lower(),
+                    sentence_id=_sentence_id(line),
+                )
             )
-        entries.append(
-            Entry(
-                file=file,
-                text=line["text"],
-                translation=line["translation"] or None,
-                gender=line["gender"].lower(),
-                # Two recordings of one text are one sentence.
-                sentence_id=_number(line["id"] or " ".join(line["text"].split()) or file),
-            )
-        )
     if not entries:
         near = sorted(languages, key=lambda one: (-_likeness(one, language), one))
         there = f"it has {', '.join(near[:10])}" if near else "it lists no file"
@@ -98,75 +99,71 @@ def read_index(index: Path, language: str) -> list[Entry]:
     return entries
 
 
-def _lines(index: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line number and stripped values of every line; what a line does not have is empty."""
-    data = index.read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        number = data[: error.start].count(b"\n") + 1
-        raise UserError(f"line {number} of {index} is not UTF-8: save the file as UTF-8") from error
-    for number, line in (_csv if index.suffix.lower() == ".csv" else _jsonl)(text, index):
-        for name in REQUIRED:
-            if name not in line:
-                raise UserError(f"line {number} of {index} has no {name!r}: add it")
-        values = {name: line.get(name) for name in (*REQUIRED, *OPTIONAL)}
-        for name, value in values.items():
-            if value is not None and type(value) not in ((str, int) if name == "id" else (str,)):
-                raise UserError(f'{name!r} in line {number} of {index} is not text: put it in ""')
-        yield (
-            number,
-            {name: "" if value is None else str(value).strip() for name, value in values.items()},
-        )
+def read_sentences(index: Path) -> dict[int, set[str]]:
+    """Of every sentence that has words, the languages in which it is there (Whisper codes).
+
+    Raises:
+        UserError: a line cannot be read.
+    """
+    sentences: dict[int, set[str]] = {}
+    for _, line in read_lines(index):
+        if has_words(line["text"]):
+            code = _code(line)
+            languages = sentences.setdefault(_sentence_id(line), set())
+            languages.add(FLEURS_TO_WHISPER.get(code, code))
+    return sentences
 
 
-def _csv(text: str, index: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
-    try:
-        names = rows.fieldnames or []
-        for name in REQUIRED:
-            if name not in names:
-                raise UserError(
-                    f"{index} has no column {name!r}: its first line must name the columns"
-                    f" {', '.join(REQUIRED)}, separated by commas, but is {','.join(names)!r}"
-                )
-        for line in rows:
-            if None in line or None in line.values():
-                raise UserError(
-                    f"line {rows.line_num} of {index} does not have the {len(names)} columns of the"
-                    " first line: put a text that contains a comma in double quotes"
-                )
-            yield rows.line_num, line
-    except csv.Error as error:
-        # An open quote would name the last line of the file: it counts from the last good line.
-        raise UserError(
-            f"line {rows.line_num + 1} of {index} cannot be read as CSV ({error}): correct it"
-        ) from error
+def has_words(text: str) -> bool:
+    """Whether there is a letter or a digit in a text: something that can be said."""
+    return any(unicodedata.category(char)[0] in "LN" for char in text)
 
 
-def _jsonl(text: str, index: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(
-                f"line {number} of {index} is not JSON ({error}): write one object a line"
-            ) from error
-        if not isinstance(value, dict):
-            raise UserError(f"line {number} of {index} is not an object: write one object a line")
-        yield number, value
+def _text(value: str) -> str:
+    return unicodedata.normalize("NFC", value.strip())
+
+
+def _code(line: dict[str, str]) -> str:
+    return line["language"].strip().lower()
+
+
+def _sentence_id(line: dict[str, str]) -> int:
+    """Two recordings of one text are one sentence."""
+    return _number(
+        _text(line["id"]) or " ".join(_text(line["text"]).split()) or _text(line["file"])
+    )
 
 
 def _inside(file: str, where: str) -> str:
     """A relative path without detours."""
-    if not file:
+    if not file.strip():
         raise UserError(f"{where} names no file: add it, or remove the line")
     path = posixpath.normpath(file)
-    if path.startswith(("/", "../")) or path == "..":
+    if path.strip().startswith(("/", "../")) or path.strip() == "..":
         raise UserError(f"{where} names {file}, which is outside of the folder: move it inside")
     return path
+
+
+def _found(folder: Path, file: str, where: str) -> str:
+    """The name of a file as it is on the disk.
+
+    Systems and archives write accented letters in either of two forms, and tables often have
+    spaces around their values; a name that is there as it is written comes first.
+    """
+    forms = ("NFC", "NFD")
+    names = [file, *(unicodedata.normalize(form, file) for form in forms)]
+    try:
+        for name in dict.fromkeys([*names, *(posixpath.normpath(one.strip()) for one in names)]):
+            if (folder / name).is_file():
+                return name
+    except OSError as error:  # longer than a name can be, as where two columns were mixed up
+        raise UserError(
+            f"{where} names {file[:SHOWN]!r}..., which cannot be opened ({error.strerror}): is it"
+            " the name of a file?"
+        ) from error
+    raise UserError(
+        f"{where} names {file.strip()}, which is not in {folder}: add the file, or remove the line"
+    )
 
 
 def _number(name: str) -> int:

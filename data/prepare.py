@@ -4,11 +4,13 @@ Example:
     python -m data.prepare --use calibration --language ko_kr \
         --files data/sources/validation/ko_kr.json --english data/sources/validation/en_us.json \
         --samples 20 --seed 0 --pool calibration --silence -55 \
+        --left-out data/audio_files/calibration/ko_kr.left_out.json \
         --out data/audio_files/calibration/ko_kr.jsonl
 
 Writes {language}_{index:04d}.wav beside --out, and last --out itself: a line a sample with file,
 sha256, seconds, sentence_id, recording, gender, language, whisper_language, transcription,
-translation, rms_dbfs and peak_dbfs. A killed run goes on after its last finished clip.
+translation, rms_dbfs and peak_dbfs; to --left-out, {reason: [recording]} of what cannot be used. A
+killed run goes on after its last finished clip.
 """
 
 import argparse
@@ -19,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, run
-from common.files import read_json, write_jsonl
-from data.choose import POOLS, Choice, Recording, in_pool
+from common.files import read_json, write_json, write_jsonl
+from data.choose import POOLS, Choice, Recording
 from data.journal import Journal
 from data.languages import whisper_language
-from data.speech import read_recordings, read_texts
+from data.speech import read_halves, read_recordings, read_texts
 from data.writing import clips_key, note_metadata, remove_stale, write_clips
 
 # What to lower when a language has too few sentences.
@@ -41,6 +43,7 @@ def prepare(
     choice: Choice,
     silence: float,
     out: Path,
+    left_out: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Write the WAV files and the manifest of one language; the manifest's lines.
 
@@ -55,6 +58,7 @@ def prepare(
         )
     translations = read_texts(english) if english else {}
     recordings = read_recordings(files)
+    choice = choice._replace(halves=read_halves(files, choice.seed))
     out.unlink(missing_ok=True)  # it would not describe the clips while they are being written
     journal = Journal(out.with_name(f".{language}.journal"), clips_key(files, silence))
     note_metadata(recordings, journal)
@@ -84,6 +88,11 @@ def prepare(
         for recording, clip in chosen
     ]
     remove_stale(out, language, {line["file"] for line in lines})
+    unusable = _left_out(recordings, choice, journal)
+    if unusable:
+        print(f"{language}: left out {_counted(unusable)}", file=sys.stderr)
+    if left_out:
+        write_json(left_out, unusable)
     write_jsonl(out, lines)
     journal.path.unlink()
     return lines
@@ -91,16 +100,28 @@ def prepare(
 
 def _shortage(recordings: Sequence[Recording], choice: Choice, journal: Journal, found: int) -> str:
     """How many sentences there are, and why not more, for the middle of a sentence."""
-    pool = [one for one in recordings if in_pool(choice.seed, choice.pool, one.sentence_id)]
-    reasons = Counter(
-        journal.unusable[one.file, one.row] for one in pool if not journal.is_usable(one)
-    )
-    skipped = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    sentences = {one.sentence_id for one in recordings if choice.may_take(one.sentence_id)}
+    skipped = _counted(_left_out(recordings, choice, journal))
     half = "" if choice.pool == "all" else f" in the half for {choice.pool}"
     return (
-        f"{found} usable of {len({one.sentence_id for one in pool})} sentences{half}, but"
+        f"{found} usable of {len(sentences)} sentences{half}, but"
         f" {choice.samples} are wanted (recordings not usable: {skipped or 'none'})"
     )
+
+
+def _left_out(
+    recordings: Sequence[Recording], choice: Choice, journal: Journal
+) -> dict[str, list[str]]:
+    """The recordings that this choice could have taken, but that cannot be used, by the reason."""
+    found: dict[str, list[str]] = {}
+    for one in recordings:
+        if choice.may_take(one.sentence_id) and not journal.is_usable(one):
+            found.setdefault(journal.unusable[one.file, one.row], []).append(one.name)
+    return {reason: sorted(found[reason]) for reason in sorted(found)}
+
+
+def _counted(left_out: dict[str, list[str]]) -> str:
+    return ", ".join(f"{len(names)} {reason}" for reason, names in left_out.items())
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -116,11 +137,19 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seed", required=True, type=int)
     parser.add_argument("--pool", required=True, choices=POOLS, help="which half of the sentences")
     parser.add_argument("--silence", required=True, type=float, help="dBFS; see data.audio.decode")
+    parser.add_argument("--left-out", type=Path, help="a .json to write: what cannot be used")
     parser.add_argument("--out", required=True, type=Path, help="the manifest, a .jsonl")
     given = parser.parse_args(argv)
     choice = Choice(given.samples, given.seed, given.pool)
     lines = prepare(
-        given.use, given.language, given.files, given.english, choice, given.silence, given.out
+        given.use,
+        given.language,
+        given.files,
+        given.english,
+        choice,
+        given.silence,
+        given.out,
+        given.left_out,
     )
     genders = Counter(line["gender"] for line in lines)
     print(

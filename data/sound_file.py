@@ -61,10 +61,10 @@ def check_header(path: Path) -> None:
     """
     if not path.stat().st_size:
         raise Broken("cannot be read as audio: it is empty")
-    with _File(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with path.open("rb") as file, _Mapped(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         refuse_cut_off(data)
         is_small = _is_mpeg(data) or data[:4] in LONG
-        _opened(_Memory(mended(data[:])) if is_small else file).close()
+        _opened(_Memory(mended(data[:])) if is_small else data).close()
 
 
 def refuse_cut_off(data: Data) -> None:
@@ -83,11 +83,22 @@ def refuse_cut_off(data: Data) -> None:
     elif data[:4] == b"riff":  # W64
         promised, there = int.from_bytes(data[16:24], "little"), len(data)
     elif data[:4] == b"OggS":
-        last = data.rfind(b"OggS\0")
-        if not data[last + 5] & 4:
-            raise Broken("was cut off: its last page is not marked as the end of the stream")
+        _refuse_open_end(data)
     if there < promised < UNKNOWN:
         raise Broken(f"was cut off: {there} of {promised} bytes are there")
+
+
+def _refuse_open_end(data: Data) -> None:
+    """Raise `Broken` if the last page of an Ogg file is not whole, or not the end of a stream.
+
+    RFC 3533, section 6: flags in byte 5, the number of segments in byte 26, then their lengths.
+    """
+    last = data.rfind(b"OggS\0")
+    page = data[last : last + 27 + 255]
+    segments = page[26] if len(page) > 26 else 255
+    whole = last + 27 + segments + sum(page[27 : 27 + segments]) <= len(data)
+    if not whole or not page[5] & 4:
+        raise Broken("was cut off: its last page is not a whole one, or not the end of a stream")
 
 
 def mended(data: bytes) -> bytes:
@@ -157,13 +168,13 @@ def _is_chained(data: bytes) -> bool:
     return begins != sorted(begins, reverse=True)
 
 
-def _opened(file: io.IOBase) -> soundfile.SoundFile:
+def _opened(file: io.BytesIO | mmap.mmap) -> soundfile.SoundFile:
     try:
         return _Forward(file)
     except soundfile.SoundFileError as error:
         raise Broken(
-            "cannot be read as audio: it has no whole header of WAV, FLAC, Ogg, MP3 or another format"
-            " that soundfile reads"
+            "cannot be read as audio: it has no whole header of WAV, FLAC, Ogg, MP3 or another"
+            " format that soundfile reads"
         ) from error
 
 
@@ -186,8 +197,8 @@ class _Memory(_Lenient, io.BytesIO):
         super().__init__(ID3 + data if _is_mpeg(data) else data)
 
 
-class _File(_Lenient, io.FileIO):
-    pass
+class _Mapped(_Lenient, mmap.mmap):
+    """Has no name, by whose ending a format without a header would be guessed."""
 
 
 class _Forward(soundfile.SoundFile):

@@ -7,10 +7,11 @@ Usage: choose among `read_recordings(manifest)`, then take the audio of the chos
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from common.cli import UserError
 from common.files import read_json
 from data import own_reader, parquet, tar
 from data.cache import local_paths
-from data.choose import Recording
+from data.choose import Recording, even_halves
 
 READERS = {"parquet": parquet, "converted": parquet, "tar": tar, "files": own_reader}  # by layout
 
@@ -38,6 +39,23 @@ def read_audio(
         UserError: a file is gone or cannot be read.
     """
     return READERS[read_json(manifest)["layout"]].read_audio(local_paths(manifest), wanted)
+
+
+def read_halves(manifest: Path, seed: int) -> dict[int, str]:
+    """Sentence id -> half of those that are not halved by their hash alone (see data.choose)."""
+    if read_json(manifest)["layout"] != "files":
+        return {}
+    return even_halves(seed, own_reader.sentences(local_paths(manifest)))
+
+
+def broken(manifest: Path, recording: Recording, reason: str) -> UserError | None:
+    """What to tell the user of audio that cannot be decoded; None where it is passed over.
+
+    A data set is taken as it is, but a file of one's own can be replaced.
+    """
+    if read_json(manifest)["layout"] != "files":
+        return None
+    return own_reader.broken(local_paths(manifest), recording, reason)
 
 
 def read_texts(manifest: Path) -> dict[int, str]:

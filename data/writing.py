@@ -2,22 +2,25 @@
 
 import hashlib
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from common.files import read_json, sha256_of
-from data import audio
+from common.sources import code_hash
 from data.audio import RATE, Unusable, check_length, decode, levels, write_wav
 from data.choose import Choice, Recording, choose
 from data.journal import Journal
-from data.speech import read_audio
+from data.own_audio import has_words
+from data.sound_file import Broken
+from data.speech import broken, read_audio
 
 
 def clips_key(files: Path, silence: float) -> str:
     """One digest of what a clip depends on: the files it is read from, the settings, the code."""
     digests = [file["sha256"] for file in read_json(files)["files"]]
-    facts = [*digests, str(silence), sha256_of(Path(audio.__file__))]
+    facts = [*digests, str(silence), code_hash("data.audio")]
     return hashlib.sha256(" ".join(facts).encode()).hexdigest()
 
 
@@ -45,13 +48,23 @@ def write_clips(
         if not missing:
             return [(one, clip) for one, clip in zip(chosen, clips, strict=True) if clip]
         for recording, data in read_audio(files, missing):
-            write_clip(recording, data, names[recording], silence, journal)
+            try:
+                write_clip(recording, data, names[recording], silence, journal)
+            except Broken as reason:
+                print(f"{recording.name} {reason}", file=sys.stderr)
+                if error := broken(files, recording, str(reason)):
+                    raise error from reason
+                journal.add(recording, unusable="not decodable")
 
 
 def write_clip(
     recording: Recording, data: bytes | None, wav: Path, silence: float, journal: Journal
 ) -> None:
-    """Write one recording, or note why it cannot be used."""
+    """Write one recording, or note why it cannot be used.
+
+    Raises:
+        Broken: it cannot be decoded.
+    """
     try:
         pcm = decode(data, silence)
     except Unusable as reason:
@@ -74,6 +87,9 @@ def note_metadata(recordings: Sequence[Recording], journal: Journal) -> None:
     for recording in recordings:
         if not recording.text:
             journal.unusable[recording.file, recording.row] = "without text"
+            continue
+        if not has_words(recording.text):
+            journal.unusable[recording.file, recording.row] = "without words in their text"
             continue
         if recording.samples is None:
             continue

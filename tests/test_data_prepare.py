@@ -14,7 +14,7 @@ import soundfile
 from benchmarks.parquet_memory import peak
 from common.cli import UserError
 from common.files import read_jsonl, sha256_of
-from data.choose import in_pool
+from data.choose import Choice
 from data.prepare import main as prepare
 from tests.data_fleurs import encoded, fetched, row, tone, write_split
 
@@ -105,8 +105,9 @@ def test_pools_share_no_sentence_in_any_language(dataset, tmp_path):
         for pool in ("calibration", "evaluation")
     }
     assert not chosen["calibration"] & chosen["evaluation"]
-    assert all(in_pool(0, "calibration", s) != in_pool(0, "evaluation", s) for s in range(1000))
-    assert 450 < sum(in_pool(0, "calibration", s) for s in range(1000)) < 550
+    mine, other = Choice(1, 0, "calibration"), Choice(1, 0, "evaluation")
+    assert all(mine.may_take(s) != other.may_take(s) for s in range(1000))
+    assert 450 < sum(map(mine.may_take, range(1000))) < 550
 
 
 def test_same_sentences_first_in_all_languages(dataset, tmp_path):
