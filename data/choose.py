@@ -60,8 +60,8 @@ def even_halves(seed: int, languages: Mapping[int, Collection[str]]) -> dict[int
     """A half for each sentence, the same in all languages, so that each language is halved evenly.
 
     Sentences are moved from the larger half of their languages to the other one while that makes
-    the languages more even, those of few languages first. A language some of whose sentences are
-    its own ends with as many in both halves, or one more in one of them.
+    the languages more even: those of many languages first, because those of one can then make up
+    for what is left. One language is halved to the sentence, as are parallel ones.
 
     Args:
         seed: Of the choice.
@@ -72,7 +72,7 @@ def even_halves(seed: int, languages: Mapping[int, Collection[str]]) -> dict[int
     surplus: Counter[str] = Counter()  # of calibration
     for sentence, half in halves.items():
         surplus.update(dict.fromkeys(languages[sentence], sign[half]))
-    order = sorted(halves, key=lambda one: (len(languages[one]), draw(seed, "even", one), one))
+    order = sorted(halves, key=lambda one: (-len(languages[one]), draw(seed, "even", one), one))
     moved = True
     while moved:
         moved = False
