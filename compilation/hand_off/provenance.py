@@ -16,7 +16,7 @@ from data.whisper import facts_of
 SCHEMA = Path(__file__).with_name("manifest.schema.yaml")
 # Those whose code or arithmetic is in the folder's bytes, on the way from audio to parts.
 PACKAGES = (
-    *("librosa", "nncf", "numpy", "openvino", "pyarrow", "safetensors", "scipy", "soundfile"),
+    *("nncf", "numpy", "openvino", "pyarrow", "safetensors", "scipy", "soundfile", "soxr"),
     *("tokenizers", "torch", "transformers"),
     *("mobilint-qb-runtime", "transformers-mblt"),  # that read the folder on a device
 )
