@@ -12,13 +12,14 @@ sys.path.insert(0, workflow.basedir)
 
 from common.sources import hashed_sources as sources
 from compilation.qb.limits import NPU_TARGETS
-from pipeline import flags, running
+from pipeline import flags, machine, running
 from pipeline.build import PARTS, Build, installed, versions
 
 
 configfile: "config.yaml"
 
 
+machine.settle()
 BUILD = Build(config, workflow.configfiles, workflow.deployment_settings.deployment_method)
 MODELS, TARGETS, SPEECH = BUILD.models, BUILD.targets, BUILD.speech
 

@@ -1,5 +1,6 @@
 """A run as a whole: one at a time in a folder, jobs that end with it, its errors in plain sight."""
 
+import errno
 import fcntl
 import os
 import re
@@ -19,19 +20,38 @@ from common.progress import TERMINAL
 from compilation.qb.limits import NPU_TARGETS
 
 START = time.time()  # of the run: its Snakefile imports this first
+# How network and overlay file systems say that they cannot lock.
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
 _held: list[TextIO] = []  # an open file is what holds a lock
 
 
 def hold(path: Path) -> None:
     """Take the lock at `path` until this process ends.
 
-    The kernel releases it with the process, so a killed run needs no unlocking.
+    The kernel releases it with the process, so a killed run needs no unlocking. Where the file
+    system has no locks, the run goes on without one, and says so.
 
     Raises:
-        UserError: Another run holds it.
+        UserError: Another run holds it, or it cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("a+", encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _held.append(path.open("a+", encoding="utf-8"))
+        _lock(_held[-1])
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise UserError(
+                f"{path.absolute()} cannot be written ({error.strerror}); free some space, or let"
+                " this user write in this folder, and run the same command again"
+            ) from None
+        print(
+            f"{path.absolute().parent} is on a file system without locks ({error.strerror}): see"
+            " that no other run is at work in this folder",
+            file=sys.stderr,
+        )
+
+
+def _lock(file: TextIO) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -40,10 +60,9 @@ def hold(path: Path) -> None:
             f"another run is at work in this folder (process {file.read().strip()}); wait for it,"
             " or stop it with Ctrl-C in its terminal"
         ) from None
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    _held.append(file)
+    # Unbuffered: what a full disk does not take must not be written again when the file is closed.
+    os.ftruncate(file.fileno(), 0)
+    os.write(file.fileno(), str(os.getpid()).encode())
 
 
 def announce() -> None:

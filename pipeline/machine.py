@@ -1,0 +1,131 @@
+"""What a run needs of the machine and may not find: a home, a name, CPUs to itself, clean paths.
+
+Containers, CI and clusters run commands as users without an entry in passwd, with a home that is
+not there or cannot be written, and with less CPU time than there are CPUs.
+"""
+
+import getpass
+import math
+import os
+import random
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from common.cli import UserError
+
+HOME = Path(".snakemake/home")  # of a run whose user has none
+HUB_CACHE = ".cache/huggingface"  # in a home: worth reading even where nothing can be written
+# Packages of this project of which others are commonly put on the path, by setupvars.sh say.
+OWN = ("openvino", "nncf", "numpy", "torch", "transformers", "tokenizers", "soundfile", "yaml")
+
+
+def settle() -> None:
+    """Prepare this process, and with it the jobs that it starts, for the machine.
+
+    Raises:
+        WorkflowError: Foreign packages are on the path, or names of files are not in UTF-8.
+    """
+    try:
+        refuse_foreign_packages()
+        refuse_other_encodings()
+    except UserError as error:
+        raise WorkflowError(str(error)) from None
+    find_home()
+    follow_quota()
+
+
+def find_home() -> None:
+    """Give the run a home of its own where its user has none, and a name."""
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 (which raises where there is no home)
+    writable = home.is_absolute() and home.is_dir() and os.access(home, os.W_OK | os.X_OK)
+    if not writable and not os.access(home / HUB_CACHE, os.R_OK | os.X_OK):
+        HOME.mkdir(parents=True, exist_ok=True)
+        os.environ["HOME"] = str(HOME.resolve())
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):  # the latter from Python 3.13 on
+        os.environ["USER"] = str(os.getuid())
+
+
+def refuse_foreign_packages() -> None:
+    """Raise a `UserError` if the path has other versions of what this environment has."""
+    for folder in filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)):
+        for name in () if Path(folder).is_relative_to(sys.prefix) else OWN:
+            if (Path(folder) / name).is_dir() or (Path(folder) / f"{name}.py").is_file():
+                raise UserError(
+                    f"PYTHONPATH names {folder}, whose {name} would be taken in place of this"
+                    " project's: `unset PYTHONPATH` (setupvars.sh sets it) and run the same command"
+                    " again"
+                )
+    for folder in filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)):
+        if any(Path(folder).glob("libopenvino.so*")):
+            raise UserError(
+                f"LD_LIBRARY_PATH names {folder}, whose OpenVINO would be taken in place of this"
+                " project's: `unset LD_LIBRARY_PATH` (setupvars.sh sets it) and run the same"
+                " command again"
+            )
+
+
+def refuse_other_encodings() -> None:
+    """Raise a `UserError` if names of files cannot have all characters."""
+    encoding = sys.getfilesystemencoding()
+    if encoding.lower().replace("-", "") != "utf8":
+        raise UserError(
+            f"the names of files are in {encoding} by the locale, which cannot write all of them:"
+            " `export PYTHONUTF8=1` and run the same command again"
+        )
+
+
+def follow_quota() -> None:
+    """Use no more CPUs than the time of which a cgroup grants.
+
+    Libraries start a thread for each CPU that they may run on, and know nothing of quotas: many
+    threads in the time of one CPU wait for one another. Which of the CPUs it is, is drawn, so that
+    containers side by side do not meet on the same.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    allowed = sorted(os.sched_getaffinity(0))
+    granted = math.ceil(quota())
+    if granted < len(allowed):
+        os.sched_setaffinity(0, random.SystemRandom().sample(allowed, granted))
+
+
+def quota(root: Path = Path("/sys/fs/cgroup"), process: Path = Path("/proc/self/cgroup")) -> float:
+    """CPUs whose time this process's cgroups grant; infinite where they do not limit it.
+
+    Args:
+        root: Where the file systems of cgroups are.
+        process: The list of the process's cgroups.
+    """
+    try:
+        lines = process.read_text(encoding="utf-8").split()
+    except OSError:
+        return math.inf
+    limits = [math.inf]
+    for line in lines:
+        _, controllers, place = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        top = root / controllers if controllers else root  # version 1, or 2
+        # A limit of one above holds too. In a container the place may be that on the host.
+        inside = top / place.lstrip("/")
+        for folder in (inside, *inside.parents):
+            if folder == top or top in folder.parents:
+                limits.append(_granted(folder))
+    return min(limits)
+
+
+def _granted(folder: Path) -> float:
+    """CPUs by the files of one cgroup."""
+    try:
+        if (folder / "cpu.max").is_file():
+            time, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
+        else:
+            time = (folder / "cpu.cfs_quota_us").read_text(encoding="utf-8").strip()
+            period = (folder / "cpu.cfs_period_us").read_text(encoding="utf-8")
+        return math.inf if time in ("max", "-1") else int(time) / int(period)
+    except (OSError, ValueError):
+        return math.inf
