@@ -1,6 +1,7 @@
 """How every command of the pipeline ends: success, or one sentence and a non-zero exit."""
 
 import errno
+import io
 import os
 import socket
 import sys
@@ -22,6 +23,8 @@ def run(main: Callable[[], None]) -> None:
     Any other exception is a bug and keeps its traceback.
     """
     _end_with_the_run()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a terminal may lack letters
     try:
         main()
     except UserError as error:

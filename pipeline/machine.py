@@ -88,9 +88,9 @@ def follow_quota() -> None:
     if not hasattr(os, "sched_setaffinity"):
         return
     allowed = sorted(os.sched_getaffinity(0))
-    granted = math.ceil(quota())
+    granted = quota()
     if granted < len(allowed):
-        os.sched_setaffinity(0, random.SystemRandom().sample(allowed, granted))
+        os.sched_setaffinity(0, random.SystemRandom().sample(allowed, math.ceil(granted)))
 
 
 def quota(root: Path = Path("/sys/fs/cgroup"), process: Path = Path("/proc/self/cgroup")) -> float:

@@ -36,22 +36,26 @@ def hold(path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _held.append(path.open("a+", encoding="utf-8"))
-        _lock(_held[-1])
+        file = path.open("a+", encoding="utf-8")
+        _held.append(file)
+        if not _lock(file):
+            print(
+                f"{path.parent.absolute()} is on a file system without locks: see that no other run"
+                " is at work in this folder",
+                file=sys.stderr,
+            )
+        # Unbuffered: what a full disk does not take is not to be written again at the end.
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), str(os.getpid()).encode())
     except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise UserError(
-                f"{path.absolute()} cannot be written ({error.strerror}); free some space, or let"
-                " this user write in this folder, and run the same command again"
-            ) from None
-        print(
-            f"{path.absolute().parent} is on a file system without locks ({error.strerror}): see"
-            " that no other run is at work in this folder",
-            file=sys.stderr,
-        )
+        raise UserError(
+            f"{path.absolute()} cannot be written ({error.strerror}); free some space, or let this"
+            " user write in this folder, and run the same command again"
+        ) from None
 
 
-def _lock(file: TextIO) -> None:
+def _lock(file: TextIO) -> bool:
+    """Take a lock; False where there are none."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -60,9 +64,11 @@ def _lock(file: TextIO) -> None:
             f"another run is at work in this folder (process {file.read().strip()}); wait for it,"
             " or stop it with Ctrl-C in its terminal"
         ) from None
-    # Unbuffered: what a full disk does not take must not be written again when the file is closed.
-    os.ftruncate(file.fileno(), 0)
-    os.write(file.fileno(), str(os.getpid()).encode())
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return False
+    return True
 
 
 def announce() -> None:
