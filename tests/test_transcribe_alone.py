@@ -50,21 +50,31 @@ def clips(demo: Path) -> Path:
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The interpreter of an environment that holds what the script names, and no more."""
+    # Beside pyproject.toml, whose versions hold for what the three need, too.
+    return interpreter(tmp_path_factory.mktemp("bare"), WANTED, ROOT)
+
+
+@pytest.fixture(scope="module")
+def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the oldest version of transformers that reads the folder."""
+    home = tmp_path_factory.mktemp("older")
+    return interpreter(home, ["transformers==4.54.1", *WANTED[::2]], home)
+
+
+def interpreter(home: Path, wanted: list[str], place: Path) -> Path:
     uv = os.environ.get("UV") or shutil.which("uv")
     if uv is None:
         pytest.skip("there is no uv to make an environment with")
-    home = tmp_path_factory.mktemp("bare") / "venv"
-    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, home], check=True)
-    python = home / "bin/python"
-    # Beside pyproject.toml, whose versions hold for what the three need, too.
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, home / "venv"], check=True)
+    python = home / "venv/bin/python"
     install = [uv, "pip", "install", "--quiet", "--no-compile-bytecode", "--python", python]
     for source in (["--offline"], []):  # uv's cache, else the package registry
         result = subprocess.run(
-            [*install, *source, *WANTED], cwd=ROOT, capture_output=True, text=True, check=False
+            [*install, *source, *wanted], cwd=place, capture_output=True, text=True, check=False
         )
         if result.returncode == 0:
             return python
-    pytest.fail(f"{', '.join(WANTED)} cannot be installed: {result.stderr[-300:]}")
+    pytest.fail(f"{', '.join(wanted)} cannot be installed: {result.stderr[-300:]}")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,6 +133,15 @@ def test_three_packages_are_enough(
     result = alone(python, "-c", BLOCKED, folder / SCRIPT.name, audio, *options)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout == by_project(capsys, folder, audio, *options)
+
+
+def test_an_older_transformers_reads_the_folder(
+    older: Path, folder: Path, clips: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    audio = clips / "it_it_0001.wav"
+    result = alone(older, folder / SCRIPT.name, audio, "--language", "it")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == by_project(capsys, folder, audio, "--language", "it") != "\n"
 
 
 def test_long_audio_is_heard_in_windows(

@@ -15,7 +15,8 @@ Example:
 Files, in the folder of the manifest, which is replaced as a whole:
     whisper-small_encoder.xml, .bin, whisper-small_decoder.xml, ...   the compiled parts
     config.json                     the checkpoint's, as the NPU vendor's runtime reads it
-    generation_config.json, tokenizer and processor files             the checkpoint's own
+    generation_config.json, tokenizer and processor files             the checkpoint's own, for
+                                    every version of transformers from 4.54 on
     model.safetensors               the two embedding tables
     golden/                         two short clips, and what they should give
     transcribe.py                   for the target cpu: runs the folder by itself
@@ -35,6 +36,7 @@ from common.files import listed, read_json, sha256_of, write_json
 from common.listing import check_listed
 from compilation.hand_off import readme, sums, vendor
 from compilation.hand_off.expect import expectations, run_golden
+from compilation.hand_off.portable import make_portable
 from compilation.hand_off.provenance import check_manifest, manifest_of
 from data.cache import local_folder
 from runtime.tables import TABLES
@@ -83,6 +85,7 @@ def _build(
 ) -> None:
     """Fill an empty folder; see `assemble`."""
     _copy_checkpoint_files(sources.checkpoint, building)
+    make_portable(building)
     _copy_listed(sources.graphs, {TABLES: building / "model.safetensors"})
     parts = {}
     for path in sources.parts:

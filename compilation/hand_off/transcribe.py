@@ -12,17 +12,23 @@ import argparse
 import json
 import os
 import shlex
+import struct
 import sys
-import wave
 from pathlib import Path
 
-import numpy as np
-import openvino
-
 os.environ["TRANSFORMERS_VERBOSITY"] = "error"  # or it complains that there is no torch
-from transformers import WhisperProcessor
+try:
+    import numpy as np
+    from openvino import Core, Tensor  # which releases before 2023.1 do not have there
+    from transformers import WhisperProcessor
+except ImportError as error:
+    sys.exit(
+        f"error: {error}; README.md says which packages this needs, and in which versions (those"
+        f" of PYTHONPATH, `{os.environ.get('PYTHONPATH', '')}`, come first: `unset PYTHONPATH`)"
+    )
 
 FOLDER = Path(__file__).parent
+UNKNOWN = 0x7FFF_0000  # a size from which on it stands for an unknown one
 CONVERTED = ("-ar", "16000", "-ac", "1", "-c:a", "pcm_s16le")
 # By default a CPU that can would compute in bfloat16, and keep the past tokens in 8 bits.
 SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
@@ -31,13 +37,23 @@ SETTINGS = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32"}
 def read_wav(path: Path) -> np.ndarray:
     """The samples of a recording, float32 [time] in [-1, 1)."""
     try:
-        with wave.open(str(path)) as file:
-            if file.getparams()[:3] == (1, 2, 16_000):  # channels, bytes, samples a second
-                return np.frombuffer(file.readframes(file.getnframes()), "<i2") / np.float32(32768)
+        data = path.read_bytes()
     except OSError as error:
         sys.exit(f"error: {path} cannot be read: {error.strerror}")
-    except (wave.Error, EOFError, ValueError):  # another format, or cut off
-        pass
+    at, form = 12, ()
+    while data[:4] == b"RIFF" and at + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, at)
+        at += 8
+        if name == b"fmt " and at + 16 <= len(data):
+            form = struct.unpack_from("<HHIIHH", data, at)
+        if name == b"data" and form[:3] in ((1, 1, 16_000), (0xFFFE, 1, 16_000)) and form[5] == 16:
+            there = len(data) - at
+            if size == 0 or size >= UNKNOWN:  # written to a pipe: up to the end of the file
+                size = there
+            if size > there:
+                sys.exit(f"error: {path} was cut off: {there} of {size} bytes of sound are there")
+            return np.frombuffer(data, "<i2", size // 2, at) / np.float32(32768)
+        at += size + size % 2
     command = shlex.join(["ffmpeg", "-i", str(path), *CONVERTED, f"{path.stem}_16k.wav"])
     sys.exit(f"error: {path} is no WAV of 16 kHz, mono, 16-bit PCM; make one with `{command}`")
 
@@ -56,7 +72,7 @@ class Whisper:
     """Three graphs, each reading where the one before has written, and the embedding tables."""
 
     def __init__(self) -> None:
-        config, core = json.loads((FOLDER / "config.json").read_bytes()), openvino.Core()
+        config, core = json.loads((FOLDER / "config.json").read_bytes()), Core()
         encoder, decoder = (FOLDER / config[f"{part}_mxq_path"] for part in ("encoder", "decoder"))
         files = [encoder, decoder.with_name(f"{decoder.stem}_cross.xml"), decoder]
         models = [core.compile_model(file, "CPU", SETTINGS) for file in files]
@@ -77,7 +93,7 @@ class Whisper:
         if fed == 0:
             self.decoder.reset_state()
         rows = self.tokens[ids] + self.positions[fed : fed + len(ids)]
-        self.decoder.set_tensor("inputs_embeds", openvino.Tensor(rows[None]))
+        self.decoder.set_tensor("inputs_embeds", Tensor(rows[None]))
         self.decoder.infer(share_outputs=True)
         return self.decoder.get_tensor("logits").data[0, -1].copy()
 
@@ -100,6 +116,7 @@ class Whisper:
 
 def main() -> None:
     """Parse the command line, print the text."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # a terminal may lack letters
     parser = argparse.ArgumentParser(description="Print what is said in a recording.")
     parser.add_argument("audio", type=Path, help="WAV file of 16 kHz, mono, 16-bit PCM")
     parser.add_argument("--language", help="Whisper code, such as ko; detected where not given")
