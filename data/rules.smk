@@ -49,7 +49,8 @@ rule prepare_audio:
         files=lambda wildcards: SPEECH.files(wildcards.use, wildcards.language),
         english=lambda wildcards: SPEECH.english(wildcards.use),
     output:
-        "data/audio_files/{use}/{language}.jsonl",
+        manifest="data/audio_files/{use}/{language}.jsonl",
+        left_out="data/audio_files/{use}/{language}.left_out.json",
     log:
         "logs/prepare_audio/{use}_{language}.log",
     params:
@@ -59,7 +60,7 @@ rule prepare_audio:
     shell:
         "python -m data.prepare --use {wildcards.use:q} --language {wildcards.language:q}"
         " --files {input.files:q} --english {input.english:q} {params.flags:q}"
-        " --out {output:q} 2> {log:q}"
+        " --left-out {output.left_out:q} --out {output.manifest:q} 2> {log:q}"
 
 
 rule fetch_checkpoint:

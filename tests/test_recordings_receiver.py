@@ -13,8 +13,9 @@ import pytest
 import soundfile
 from transformers import WhisperProcessor
 
-from common.files import read_json
+from common.files import read_json, write_json
 from compilation.hand_off.portable import make_portable
+from compilation.hand_off.provenance import left_out_counts
 from tests.imports import ROOT
 
 SCRIPT = ROOT / "compilation/hand_off/transcribe.py"
@@ -112,3 +113,11 @@ def test_processor_files_are_those_that_older_transformers_read(tmp_path: Path) 
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     make_portable(folder)
     assert files == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_what_was_left_out_is_counted_in_the_manifest(tmp_path: Path) -> None:
+    left_out = {"ko_kr": {"silent": ["a.wav", "b.wav"], "without text": ["c.wav"]}, "de_de": {}}
+    for language, names in left_out.items():
+        write_json(tmp_path / f"{language}.left_out.json", names)
+    counts = left_out_counts(sorted(tmp_path.iterdir()))
+    assert counts == {"ko_kr": {"silent": 2, "without text": 1}}

@@ -10,6 +10,7 @@ Example:
                       calibration/sets/whisper-small/decoder/manifest.json
         --parts compilation/parts/whisper-small/cpu/encoder.json
                 compilation/parts/whisper-small/cpu/decoder.json
+        --left-out data/audio_files/calibration/de_de.left_out.json
         --out compiled/whisper-small/cpu/manifest.json
 
 Files, in the folder of the manifest, which is replaced as a whole:
@@ -28,6 +29,7 @@ Files, in the folder of the manifest, which is replaced as a whole:
 import argparse
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,7 +39,7 @@ from common.listing import check_listed
 from compilation.hand_off import readme, sums, vendor
 from compilation.hand_off.expect import expectations, run_golden
 from compilation.hand_off.portable import make_portable
-from compilation.hand_off.provenance import check_manifest, manifest_of
+from compilation.hand_off.provenance import check_manifest, left_out_counts, manifest_of
 from data.cache import local_folder
 from runtime.tables import TABLES
 
@@ -54,6 +56,7 @@ class Sources(NamedTuple):
     golden: Path
     calibration: list[Path]
     parts: list[Path]
+    left_out: Sequence[Path] = ()  # of the languages' recordings
 
 
 def assemble(model: str, target: str, sources: Sources, license_id: str | None, out: Path) -> None:
@@ -111,6 +114,7 @@ def _build(
     manifest = manifest_of(
         model, target, sources.checkpoint, sources.dataset, parts, calibration, own
     )
+    manifest["dataset"]["left_out"] = left_out_counts(sources.left_out)
     manifest["license"] = license_id
     heard = run_golden(building, golden) if target == "cpu" else None
     write_json(building / "golden/golden.json", expectations(golden, heard))
@@ -176,6 +180,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--golden", type=Path, required=True, help="golden.json of the checkpoint")
     add("--calibration", type=Path, nargs=2, required=True, help="manifests of both sets")
     add("--parts", type=Path, nargs=2, required=True, help="records of both parts")
+    add("--left-out", type=Path, nargs="*", default=[], help="recordings that could not be used")
     add("--license", help="of the checkpoint, as the Hub names it, such as mit")
     add("--out", type=Path, required=True, help="the folder's manifest.json")
     args = parser.parse_args(argv)

@@ -3,6 +3,7 @@
 import contextlib
 import importlib.metadata
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,20 @@ def _source(facts: dict[str, Any]) -> dict[str, Any]:
     source = Path(facts["source"]).expanduser()
     name = source.name if source.is_absolute() else facts["source"]
     return {"source": name, "revision": None, "commit": None}
+
+
+def left_out_counts(files: Sequence[Path]) -> dict[str, dict[str, int]]:
+    """By language and reason, how many of its recordings could not be used for calibration.
+
+    Args:
+        files: {language}.left_out.json of the languages, by data.prepare.
+    """
+    found = {path.name.partition(".")[0]: read_json(path) for path in files}
+    return {
+        language: {reason: len(names) for reason, names in reasons.items()}
+        for language, reasons in found.items()
+        if reasons
+    }
 
 
 def versions_of(packages: tuple[str, ...]) -> dict[str, str]:

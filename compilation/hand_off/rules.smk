@@ -42,6 +42,10 @@ rule assemble_hand_off:
             "compilation/parts/{model}/{target}/encoder.json",
             "compilation/parts/{model}/{target}/decoder.json",
         ],
+        left_out=lambda wildcards: [
+            clips.replace(".jsonl", ".left_out.json")
+            for clips in BUILD.clips("calibration", wildcards.model)
+        ],
     output:
         "compiled/{model}/{target}/manifest.json",
     log:
@@ -55,8 +59,8 @@ rule assemble_hand_off:
         "python -m compilation.hand_off.assemble --model {wildcards.model:q}"
         " --target {wildcards.target:q} --checkpoint {input.checkpoint:q}"
         " --dataset {input.dataset:q} --graphs {input.graphs:q} --golden {input.golden:q}"
-        " --calibration {input.calibration:q} --parts {input.parts:q} {params.flags:q}"
-        " --out {output:q} 2> {log:q}"
+        " --calibration {input.calibration:q} --parts {input.parts:q}"
+        " --left-out {input.left_out:q} {params.flags:q} --out {output:q} 2> {log:q}"
 
 
 rule archive_hand_off:
