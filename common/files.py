@@ -1,5 +1,6 @@
 """Files that are whole or absent: written under a temporary name, then renamed."""
 
+import errno
 import glob
 import hashlib
 import json
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 from common.cli import UserError
 
+FULL = 1 << 20  # bytes free under which a failed write is put down to the disk
 CHUNK = 1 << 20  # bytes read at a time when hashing
 
 
@@ -48,6 +50,9 @@ def replacing(path: Path) -> Iterator[Path]:
     process id, so that the orphan of a killed run cannot rename what this process is writing; what
     a killed process left is removed. The data is flushed to disk before the rename: a power cut
     leaves the old file or the new one, whole.
+
+    Raises:
+        OSError: The disk is full (ENOSPC), in whatever words the writer has said it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for stray in path.parent.glob(f".{glob.escape(path.stem)}.part*{path.suffix}"):
@@ -58,6 +63,11 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+    except BaseException as error:
+        told = isinstance(error, UserError) or getattr(error, "errno", None) is not None
+        if told or not isinstance(error, Exception) or shutil.disk_usage(path.parent).free > FULL:
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
