@@ -55,7 +55,7 @@ rule prepare_audio:
         "logs/prepare_audio/{use}_{language}.log",
     params:
         *sources("data.prepare"),
-        packages=versions("numpy", "pyarrow", "soundfile", "soxr"),
+        packages=versions("librosa", "numpy", "pyarrow", "soundfile"),
         flags=lambda wildcards: flags.prepare(config, BUILD, wildcards.use),
     shell:
         "python -m data.prepare --use {wildcards.use:q} --language {wildcards.language:q}"

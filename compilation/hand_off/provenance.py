@@ -17,7 +17,7 @@ from data.whisper import facts_of
 SCHEMA = Path(__file__).with_name("manifest.schema.yaml")
 # Those whose code or arithmetic is in the folder's bytes, on the way from audio to parts.
 PACKAGES = (
-    *("nncf", "numpy", "openvino", "pyarrow", "safetensors", "scipy", "soundfile", "soxr"),
+    *("librosa", "nncf", "numpy", "openvino", "pyarrow", "safetensors", "scipy", "soundfile"),
     *("tokenizers", "torch", "transformers"),
     *("mobilint-qb-runtime", "transformers-mblt"),  # that read the folder on a device
 )
