@@ -1,11 +1,12 @@
 """One clip: bytes of any format -> 16 kHz mono -> a PCM16 WAV file, or the reason why not."""
 
 import math
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import soundfile
-import soxr
 
 from common.files import replacing
 from data.sound_file import read_sound
@@ -53,10 +54,11 @@ def to_mono(signal: np.ndarray, rate: int) -> np.ndarray:
     mono = signal.mean(axis=1)
     if rate == RATE:
         return mono
-    samples = math.ceil(len(mono) * RATE / rate)
-    # What the filter rounds away of the last sample is silence.
-    found = soxr.resample(mono, rate, RATE, quality="HQ")[:samples]
-    return np.pad(found, (0, samples - len(found)))
+    # What librosa compiles it keeps beside itself or in the home, where one of them can be written.
+    os.environ.setdefault("NUMBA_CACHE_DIR", f"{tempfile.gettempdir()}/numba-{os.getuid()}")
+    import librosa  # takes four seconds, and speech data sets are at 16 kHz already
+
+    return librosa.resample(mono, orig_sr=rate, target_sr=RATE)
 
 
 def levels(pcm: np.ndarray) -> tuple[float, float]:
