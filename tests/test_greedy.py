@@ -10,7 +10,7 @@ import torch
 from transformers import WhisperForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
-from calibration.greedy import first_feed, greedy, rules_of
+from calibration.greedy import batches, first_feed, greedy, rules_of
 from calibration.prompts import prompt_tokens
 from data.cache import local_folder
 from data.whisper import load_generation
@@ -173,3 +173,12 @@ def test_a_clips_tokens_and_bytes_do_not_depend_on_its_batch(checkpoint: Path, m
     assert np.array_equal(logits([3, 2, 1, 0])[::-1], first)
     assert np.array_equal(logits([5, 1, 7, 0])[1], first[1])
     assert not np.array_equal(first[0], first[1])
+
+
+def test_batches_hold_every_prompt_once_and_one_length_of_the_first_feed() -> None:
+    lengths = [4, 3, 40, 4, 70, 33, 4, 4, 3]
+    prompts = [[index % 2] * length for index, length in enumerate(lengths)]
+    made = list(batches(prompts, 2))
+    assert sorted(index for batch in made for index in batch) == list(range(len(prompts)))
+    assert all(len({first_feed(prompts[index]) for index in batch}) == 1 for batch in made)
+    assert sorted(map(len, made)) == [1, 2, 2, 2, 2]
