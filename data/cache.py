@@ -134,6 +134,11 @@ def local_folder_of(source: str) -> Path | None:
     return None
 
 
+def folder_beside(manifest: Path) -> Path:
+    """Where the files of a checkpoint are that does not take part as it is."""
+    return manifest.with_name(f"{manifest.stem}.files")
+
+
 def local_folder(manifest: Path) -> Path:
     """The folder of a manifest's files, all there, without any network.
 
@@ -144,6 +149,8 @@ def local_folder(manifest: Path) -> Path:
     source, commit = record["source"], record["commit"]
     kind = "dataset" if "split" in record else "model"
     folder = snapshot(Repo(kind, source), commit) if commit else Path(source).expanduser()
+    if "folder" in record:
+        folder = manifest.with_name(record["folder"])
     for file in record["files"]:
         path = folder / file["path"]
         if not path.is_file() or path.stat().st_size != file["bytes"]:

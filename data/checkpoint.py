@@ -6,158 +6,145 @@ Example:
 
 Files of a Hub checkpoint go to the Hub's ordinary cache; a local folder stays where it is. Writes
 {"source", "revision", "commit", "files": [{"path", "bytes", "sha256"}]}; the commit is null for a
-local folder. Of the weights only one safetensors copy is taken: no .bin, Flax, ONNX, no float32
-duplicate.
+local folder. Of the weights only one safetensors copy is taken: no Flax, ONNX, no float32
+duplicate; pytorch_model.bin where there is no other, and kept as safetensors.
+
+The files are compared with one another (docs/what_you_can_bring.md). Where they do not take part
+as they are, because a setting is the pipeline's, a file comes from the base or is of another
+format, the folder {name}.files beside the manifest has what takes part, the rest as links, and the
+manifest says so: {"folder", "mended": [sentences], "original": [files], "base": {...}}.
 """
 
 import argparse
-import json
+import shutil
 import sys
-from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from common.cli import UserError, run
 from common.files import listed, write_json
-from data.cache import (
-    Repo,
-    cached_commit,
-    is_offline,
-    is_whole,
-    local_folder_of,
-    snapshot,
+from data.cache import folder_beside
+from data.checkpoint_check import Look, look, read_json_of
+from data.checkpoint_files import (
+    PICKLE,
+    PICKLE_INDEX,
+    SMALL_FILES,
+    WEIGHTS,
+    base_files,
+    checkpoint_files,
+    completed,
+    whisper_files,
 )
+from data.checkpoint_weights import check_weights
 
-# Everything that Whisper's config, generation config, tokenizer and processor are read from.
-SMALL_FILES = (
-    "added_tokens.json",
-    "config.json",
-    "generation_config.json",
-    "merges.txt",
-    "normalizer.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "special_tokens_map.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "vocab.json",
-)
-WEIGHTS = "model.safetensors"
-INDEX = "model.safetensors.index.json"
+Manifest = dict[str, Any]
 
 
-def whisper_files(where: str, names: Sequence[str], have: Callable[[str], Path]) -> list[str]:
-    """The files to take of a Whisper checkpoint that holds `names`; `have` gives the path of one.
+def have_checkpoint(source: str, revision: str, base: str | None, out: Path) -> Manifest:
+    """Have a checkpoint, look at it, and make the folder beside `out` where there is need of one.
+
+    Args:
+        source: Hub name or local folder.
+        revision: Branch, tag or commit on the Hub.
+        base: Hub name or local folder of the checkpoint that it was trained from.
+        out: The manifest that will list it.
 
     Raises:
-        UserError: it is not a Whisper checkpoint; the message names the missing file or wrong key.
+        UserError: It cannot be had, or its files contradict each other.
     """
-
-    def require(*alternatives: str, what: str) -> None:
-        if not set(alternatives) & set(names):
-            raise UserError(
-                f"{where} has no {' or '.join(alternatives)}, hence no {what}: name a Whisper"
-                " checkpoint in the layout of openai/whisper-small, with safetensors weights"
-            )
-
-    require("config.json", what="model configuration")
-    kind = _read_json(have("config.json"), where).get("model_type")
-    if kind != "whisper":
-        raise UserError(
-            f"{where} is not a Whisper checkpoint: its config.json says model_type {kind!r}"
-        )
-    require("generation_config.json", what="language and task tokens")
-    _check_generation(_read_json(have("generation_config.json"), where), where)
-    require("tokenizer.json", "vocab.json", what="tokenizer")
-    require("preprocessor_config.json", "processor_config.json", what="feature extractor")
-    require(WEIGHTS, INDEX, what="safetensors weights")
-    weights = [WEIGHTS]
-    if WEIGHTS not in names:
-        weights = [INDEX, *sorted(set(_read_json(have(INDEX), where)["weight_map"].values()))]
-        for shard in weights:
-            require(shard, what=f"shard that {INDEX} lists")
-    return [*(name for name in SMALL_FILES if name in names), *weights]
-
-
-def _check_generation(generation: dict[str, Any], where: str) -> None:
-    """Refuse a generation configuration of before 2023: it does not say which prompt is right."""
-    needed = ["is_multilingual", "no_timestamps_token_id"]
-    if generation.get("is_multilingual"):
-        needed += ["lang_to_id", "task_to_id"]
-    for key in needed:
-        if key not in generation:
-            raise UserError(
-                f"generation_config.json of {where} has no {key}: replace it by that of the OpenAI"
-                " checkpoint that the model was trained from"
-            )
-
-
-def _check_weights(path: Path, where: str) -> None:
-    """Refuse a weight file that is cut off or is none: its header does not fit its size."""
+    based, base_record = _base(base)
+    pick = partial(whisper_files, base=based)
+    commit, home, names = checkpoint_files(source, revision, pick)
+    own = {name: home / name for name in names if name in SMALL_FILES}
+    small = completed(own, based, source)
+    seen = look(small, source, _heads(own, based, source))
+    weights = {name: home / name for name in names if name not in SMALL_FILES}
+    pickled = [name for name in weights if name.startswith(Path(PICKLE).stem)]
+    record: Manifest = {"source": source, "revision": revision, "commit": commit}
+    folder = folder_beside(out)
+    building = folder.with_name(f".{folder.name}.part")
+    if home.resolve() == folder.resolve():
+        raise UserError(f"source {source} is where its own copy is made: move it elsewhere")
+    for old in (folder, building):
+        shutil.rmtree(old, ignore_errors=True)
+    if small == own and not seen.changed and not pickled:
+        _check(weights, seen, source)
+        return record | {"files": listed(home, names)}
+    building.mkdir(parents=True)
     try:
-        with safe_open(path, framework="np"):
-            pass
-    except SafetensorError as error:
-        raise UserError(f"{path.name} of {where} is damaged ({error}): get it again") from error
+        if pickled:
+            weights = {WEIGHTS: _unpickled(weights, building / WEIGHTS, source)}
+        _check(weights, seen, source)
+        _fill(building, small | weights, seen.changed)
+        building.rename(folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    from_base = [name for name, path in small.items() if own.get(name) != path]
+    mended = [*seen.said, *(f"{name} is the base's" for name in from_base)]
+    mended += [f"{WEIGHTS} is made of {PICKLE}"] if pickled else []
+    print(f"{source} is used with changes: {'; '.join(mended)}", file=sys.stderr)
+    record |= {
+        "files": listed(folder, sorted(small | weights | seen.changed)),
+        "folder": folder.name,
+    }
+    replaced = sorted(set(seen.changed) & set(own) | set(pickled))
+    record |= {"mended": mended, "original": listed(home, replaced)}
+    if from_base:
+        record["base"] = base_record | {"files": listed(based[from_base[0]].parent, from_base)}
+    return record
 
 
-def _read_json(path: Path, where: str) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path.name} of {where} is not JSON ({error}): replace it") from error
+def _base(base: str | None) -> tuple[dict[str, Path], Manifest | None]:
+    """The small files of the base, and what identifies it."""
+    if base is None:
+        return {}, None
+    commit, home, names = checkpoint_files(base, "main", base_files)
+    record = {"source": base, "revision": "main", "commit": commit}
+    return {name: home / name for name in names}, record
 
 
-def checkpoint_files(source: str, revision: str) -> tuple[str | None, Path, list[str]]:
-    """Have a checkpoint: its commit (None for a local folder), its folder, its files' names.
-
-    Raises:
-        UserError: it is not there, cannot be fetched whole, or is not a Whisper.
-    """
-    folder = local_folder_of(source)
-    if folder is not None:
-        names = [path.name for path in folder.iterdir() if path.is_file()]
-        return None, folder, whisper_files(source, names, lambda name: folder / name)
-    repo = Repo("model", source)
-    if is_offline():
-        return _in_cache(repo, revision)
-    from data import download, hub  # takes a second to import, and a local folder needs none of it
-
-    try:
-        commit = hub.resolve(repo, revision)
-        listed = {file.path: file for file in hub.list_folder(repo, commit)[0]}
-    except hub.Unreachable as error:
-        if cached_commit(repo, revision) is None:
-            raise
-        print(f"{error}; going on with what is cached", file=sys.stderr)
-        return _in_cache(repo, revision)
-    names = whisper_files(
-        f"{source} at {commit}",
-        list(listed),
-        lambda name: download.download(repo, commit, listed[name]),
-    )
-    download.check_space(repo, commit, [listed[name] for name in names])
-    for name in names:
-        download.download(repo, commit, listed[name])
-    return commit, snapshot(repo, commit), names
+def _heads(own: dict[str, Path], base: dict[str, Path], where: str) -> list[Any] | None:
+    """The base's alignment heads, where its decoder is of the checkpoint's size."""
+    name, sizes = "generation_config.json", []
+    if not {name, "config.json"} <= set(base):
+        return None
+    for files in (own, base):
+        config = read_json_of(files["config.json"], "config.json", where)
+        sizes.append([config.get(f"decoder_{key}") for key in ("layers", "attention_heads")])
+    heads = read_json_of(base[name], name, where).get("alignment_heads")
+    return heads if sizes[0] == sizes[1] else None
 
 
-def _in_cache(repo: Repo, revision: str) -> tuple[str, Path, list[str]]:
-    """A checkpoint that the cache holds whole: nothing is asked."""
-    commit = cached_commit(repo, revision)
-    if commit:
-        folder = snapshot(repo, commit)
-        names = [path.name for path in folder.iterdir() if path.is_file()]
-        with suppress(UserError):  # what is missing was never fetched
-            names = whisper_files(repo.name, names, lambda name: folder / name)
-            if all(is_whole(folder / name) for name in names):
-                return commit, folder, names
-    from data import hub_errors
+def _unpickled(weights: dict[str, Path], out: Path, where: str) -> Path:
+    """The safetensors file that torch's pickled files are written to."""
+    from data.checkpoint_pickle import to_safetensors  # imports torch, which few checkpoints need
 
-    raise UserError(hub_errors.offline(repo, revision))
+    files = [path for name, path in weights.items() if name != PICKLE_INDEX]
+    to_safetensors(files, out, where)
+    return out
+
+
+def _check(weights: dict[str, Path], seen: Look, where: str) -> None:
+    """Refuse weights of which nothing can come; see `check_weights`."""
+    paths = [path for name, path in weights.items() if name.endswith(".safetensors")]
+    check_weights(paths, seen.config, where)
+
+
+def _fill(folder: Path, files: dict[str, Path], changed: dict[str, str]) -> None:
+    """Put what takes part into a folder: what was changed, copies of small files, links."""
+    for name, text in changed.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    for name, path in files.items():
+        place = folder / name
+        if name in changed or path == place:
+            continue
+        if name not in SMALL_FILES:
+            with suppress(OSError):  # a file system without links
+                place.symlink_to(path.resolve())
+        if not place.exists():
+            shutil.copyfile(path, place)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -167,17 +154,11 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--source", required=True, help="Hub name (owner/name) or local folder")
     parser.add_argument("--revision", default="main", help="branch, tag or commit on the Hub")
+    parser.add_argument("--base", help="of a fine-tune: source of the checkpoint that it is of")
     parser.add_argument("--out", required=True, type=Path)
     given = parser.parse_args(argv)
-    commit, folder, names = checkpoint_files(given.source, given.revision)
-    for name in names:
-        if name.endswith(".safetensors"):
-            _check_weights(folder / name, given.source)
-    files = listed(folder, names)
-    write_json(
-        given.out,
-        {"source": given.source, "revision": given.revision, "commit": commit, "files": files},
-    )
+    given.out.unlink(missing_ok=True)  # it would not describe the folder while that is replaced
+    write_json(given.out, have_checkpoint(given.source, given.revision, given.base, given.out))
 
 
 if __name__ == "__main__":

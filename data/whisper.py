@@ -36,18 +36,13 @@ def facts_of(manifest: Path) -> dict[str, Any]:
 
 
 def load_generation(manifest: Path) -> SimpleNamespace:
-    """The checkpoint's generation configuration, as it is written."""
+    """The checkpoint's generation configuration, as it takes part."""
     return SimpleNamespace(**read_json(local_folder(manifest) / "generation_config.json"))
 
 
 def load_tokenizer(manifest: Path) -> Tokenizer:
     """The checkpoint's tokenizer, without the library around it; needs no network."""
-    path = local_folder(manifest) / "tokenizer.json"
-    if path.is_file():
-        return Tokenizer.from_file(str(path))
-    from transformers import WhisperTokenizer  # which makes one of vocab.json and merges.txt
-
-    return WhisperTokenizer.from_pretrained(path.parent).backend_tokenizer
+    return Tokenizer.from_file(str(local_folder(manifest) / "tokenizer.json"))
 
 
 def load_feature_extractor(manifest: Path) -> "WhisperFeatureExtractor":

@@ -1,6 +1,7 @@
 """data.checkpoint: what is taken of a checkpoint, what is not a Whisper, and what can be loaded."""
 
 import json
+import shutil
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -25,16 +26,23 @@ LEFT = ("pytorch_model.bin", "flax_model.msgpack", "tf_model.h5", "model.fp32.sa
         "model.safetensors.index.fp32.json", "README.md", "onnx/model.onnx")  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def small(tmp_path_factory, checkpoint: Path) -> None:
+    """The random checkpoint, whose files `write_checkpoint` copies."""
+    global RANDOM
+    RANDOM = local_folder(checkpoint)
+
+
 def write_checkpoint(folder: Path) -> Path:
-    """The files of a Whisper, with nothing in them that could be loaded."""
+    """The files of a random Whisper, and beside them what is not taken."""
     folder.mkdir(parents=True)
-    for name in (*TAKEN, *LEFT):
+    for name in LEFT:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(json.dumps({"name": name}))
-    (folder / "config.json").write_text(json.dumps({"model_type": "whisper"}))
-    generation = {"is_multilingual": False, "no_timestamps_token_id": 1}
-    (folder / "generation_config.json").write_text(json.dumps(generation))
-    save_file({"weight": np.zeros(2, np.float32)}, folder / "model.safetensors")
+    for name in TAKEN - {"preprocessor_config.json"}:
+        shutil.copy(RANDOM / name, folder / name)
+    extractor = read_json(RANDOM / "processor_config.json")["feature_extractor"]
+    (folder / "preprocessor_config.json").write_text(json.dumps(extractor))
     return folder
 
 
@@ -166,6 +174,8 @@ def test_a_missing_file_is_named(hub, tmp_path, name, sentence):
     local = write_checkpoint(tmp_path / "local")
     for folder in (local, hub.root / "models" / NAME):
         (folder / name).unlink()
+        if name == "model.safetensors":  # or torch's would be taken
+            (folder / "pytorch_model.bin").unlink()
     for source in (NAME, str(local)):
         with pytest.raises(UserError) as error:
             have(source)
@@ -226,15 +236,18 @@ def test_from_pretrained_loads_the_folder_without_network(hub, monkeypatch):
     folder = hub.root / "models" / "owner" / "loadable"
     config = WhisperConfig(
         vocab_size=64, d_model=16, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
-        decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16, pad_token_id=0,
-        bos_token_id=0, eos_token_id=0, decoder_start_token_id=1, suppress_tokens=None,
+        decoder_attention_heads=2, encoder_ffn_dim=16, decoder_ffn_dim=16, pad_token_id=2,
+        bos_token_id=2, eos_token_id=2, decoder_start_token_id=3, suppress_tokens=None,
         begin_suppress_tokens=None,
     )  # fmt: skip
     model = WhisperForConditionalGeneration(config)
     model.generation_config.is_multilingual = False
-    model.generation_config.no_timestamps_token_id = 1
+    model.generation_config.no_timestamps_token_id = 4
+    model.generation_config.max_length = 448
     model.save_pretrained(folder)
-    tokenizer = WhisperTokenizer(vocab={"a": 0, "b": 1}, merges=[])
+    special = ["<|endoftext|>", "<|startoftranscript|>", "<|notimestamps|>"]
+    tokenizer = WhisperTokenizer(vocab={"a": 0, "b": 1, special[0]: 2}, merges=[])
+    tokenizer.add_special_tokens({"additional_special_tokens": special[1:]})
     WhisperProcessor(WhisperFeatureExtractor(), tokenizer).save_pretrained(folder)
     manifest = have("owner/loadable")
 

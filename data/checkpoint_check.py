@@ -1,0 +1,152 @@
+"""One look at a checkpoint's small files, before any work: whether they are of one Whisper.
+
+Seconds and no gigabyte: neither torch nor transformers is imported.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from common.cli import UserError
+from data import checkpoint_tokenizer
+from data.checkpoint_generation import check_age, check_generation, effective_generation
+
+Json = dict[str, Any]
+RATE = 16_000  # samples a second
+# What transformers takes where the feature extractor's file is silent.
+EXTRACTOR = {"feature_size": 80, "sampling_rate": RATE, "chunk_length": 30, "hop_length": 160}
+FRAMES = 2  # mel frames a position of the encoder: the stride of its second convolution
+EXTRACTORS = ("preprocessor_config.json", "processor_config.json")
+
+
+class Look(NamedTuple):
+    """What was seen of a checkpoint's small files."""
+
+    config: Json
+    changed: dict[str, str]  # text of the files that take part otherwise than as they are
+    said: list[str]  # what was changed, a sentence each
+
+
+def look(files: dict[str, Path], where: str, heads: list[Any] | None = None) -> Look:
+    """Compare the small files of a checkpoint with one another.
+
+    Args:
+        files: Paths by name.
+        where: The checkpoint's name, for messages.
+        heads: `alignment_heads` of its base, for a generation configuration that has none.
+
+    Raises:
+        UserError: Two of them contradict each other, with both values and the file to mend; or one
+            cannot be read.
+    """
+
+    def read(name: str) -> Json:
+        return read_json_of(files[name], name, where)
+
+    config = read("config.json")
+    _check_config(config, where)
+    extractors = {name: read(name) for name in EXTRACTORS if name in files}
+    if not is_extractor(extractors.get(EXTRACTORS[1], {})):
+        extractors.pop(EXTRACTORS[1], None)
+    _check_extractor(extractors, config, where)
+    tokenizer, said = checkpoint_tokenizer.effective_tokenizer(files, read, where)
+    ids = checkpoint_tokenizer.token_ids(tokenizer)
+    _check_vocabulary(ids, config, where)
+    generation = read("generation_config.json")
+    check_age(generation, where)
+    check_generation(generation, ids, config, where)
+    own = {"alignment_heads": heads} | generation if heads else generation
+    effective, left_out = effective_generation(own, ids, config)
+    left_out += ["generation_config.json: alignment_heads are those of the base"] * (
+        own != generation
+    )
+    changed = {}
+    if said:
+        changed["tokenizer.json"] = json.dumps(tokenizer, ensure_ascii=False)
+    if left_out:
+        changed["generation_config.json"] = json.dumps(effective, indent=2) + "\n"
+    return Look(config, changed, said + left_out)
+
+
+def read_json_of(path: Path, name: str, where: str) -> Json:
+    """The object in a checkpoint's JSON file.
+
+    Raises:
+        UserError: It is none.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of JSON and of UTF-8
+        raise UserError(f"{name} of {where} is not JSON ({error}): replace it") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{name} of {where} holds no JSON object: replace it")
+    return content
+
+
+def is_extractor(processor: Json) -> bool:
+    """Whether a processor_config.json says how features are made; before 2025, none did."""
+    return "feature_extractor" in processor
+
+
+def _check_config(config: Json, where: str) -> None:
+    """Refuse sizes that no Whisper has, and weights that are packed."""
+    if packed := config.get("quantization_config"):
+        method = packed.get("quant_method", "some method") if isinstance(packed, dict) else packed
+        raise UserError(
+            f"config.json of {where} has a quantization_config ({method}): its weights are"
+            " quantised already; name the checkpoint that it was made from"
+        )
+    width = config.get("d_model", 384)
+    for part in ("encoder", "decoder"):
+        heads = config.get(f"{part}_attention_heads", 6)
+        if width % heads:
+            raise UserError(
+                f"config.json of {where} says d_model {width} and {part}_attention_heads {heads},"
+                " which does not divide it: mend config.json"
+            )
+
+
+def _check_extractor(found: dict[str, Json], config: Json, where: str) -> None:
+    """Compare the feature extractor with the input that config.json gives the model."""
+    mels, positions = config.get("num_mel_bins", 80), config.get("max_source_positions", 1500)
+    for name, content in found.items():
+        own = content.get("feature_extractor", content)
+        values = EXTRACTOR | {key: own[key] for key in EXTRACTOR if key in own}
+        frames = _frames(values)
+        wrong = {
+            "sampling_rate": (values["sampling_rate"] == RATE, f"Whisper hears {RATE} a second"),
+            "feature_size": (
+                values["feature_size"] == mels,
+                f"config.json says num_mel_bins {mels}",
+            ),
+            "hop_length" if values["hop_length"] != EXTRACTOR["hop_length"] else "chunk_length": (
+                frames == FRAMES * positions,
+                f"config.json says max_source_positions {positions}, which are {FRAMES * positions}"
+                f" frames and not {frames}",
+            ),
+        }
+        for key, (fits, model) in wrong.items():
+            if not fits:
+                raise UserError(
+                    f"{name} of {where} says {key} {json.dumps(values[key])}, but {model}: mend"
+                    f" {name}, or take that of the checkpoint that the model was trained from"
+                )
+
+
+def _frames(extractor: Json) -> int:
+    """Mel frames of one window; 0 where a size is none."""
+    seconds, rate, hop = (extractor[key] for key in ("chunk_length", "sampling_rate", "hop_length"))
+    sizes = all(isinstance(one, int | float) and one > 0 for one in (seconds, rate, hop))
+    return int(seconds * rate // hop) if sizes else 0
+
+
+def _check_vocabulary(ids: dict[str, int], config: Json, where: str) -> None:
+    """Refuse tokens for which the model has no row."""
+    rows = config.get("vocab_size", 51865)
+    token = max(ids, key=lambda one: ids[one])
+    if ids[token] >= rows:
+        raise UserError(
+            f"the tokenizer of {where} has the token {token} with the id {ids[token]}, but"
+            f" config.json says that there are {rows} (vocab_size): take the tokenizer's files that"
+            " were saved with the model"
+        )

@@ -1,0 +1,188 @@
+"""Which files a Whisper checkpoint takes, and having them on this disk."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from common.cli import UserError
+from data.cache import Repo, cached_commit, is_offline, is_whole, local_folder_of, snapshot
+from data.checkpoint_check import EXTRACTORS, is_extractor, look, read_json_of
+from data.checkpoint_tokenizer import FILES as TOKENIZER
+
+# Everything that Whisper's config, generation config, tokenizer and processor are read from.
+SMALL_FILES = tuple(sorted(("config.json", "generation_config.json", *EXTRACTORS, *TOKENIZER)))
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+PICKLE = "pytorch_model.bin"
+PICKLE_INDEX = "pytorch_model.bin.index.json"
+LAYOUT = "name a Whisper checkpoint in the layout of openai/whisper-small"
+
+Have = Callable[[str], Path]  # the path of a file by its name
+Pick = Callable[[str, Sequence[str], Have], list[str]]  # what to take of what there is
+
+
+class Lacking(UserError):
+    """A checkpoint lacks a file."""
+
+
+def base_files(where: str, names: Sequence[str], have: Have) -> list[str]:
+    """What to take of a checkpoint that only completes another: its small files."""
+    del where, have
+    return [name for name in SMALL_FILES if name in names]
+
+
+def whisper_files(
+    where: str, names: Sequence[str], have: Have, base: dict[str, Path] | None = None
+) -> list[str]:
+    """The files to take of a Whisper checkpoint that holds `names`; `have` gives the path of one.
+
+    Args:
+        where: Its name, for messages.
+        names: The files that there are.
+        have: Gives the path of one, which it fetches if need be.
+        base: The small files of the checkpoint that it was trained from, where that is known.
+
+    Raises:
+        UserError: It is not a Whisper checkpoint, or its files contradict each other; the message
+            names the missing file, the wrong key or both values.
+    """
+
+    def require(*alternatives: str, among: Sequence[str], what: str) -> None:
+        if not set(alternatives) & set(among):
+            hint = "" if base or what.endswith("weights") else ", or the one that it was trained"
+            hint += " from under models.<name>.base" if hint else ""
+            raise Lacking(
+                f"{where} has no {' or '.join(alternatives)}, hence no {what}: {LAYOUT}{hint}"
+            )
+
+    if "config.json" not in names and "adapter_config.json" in names:
+        raise UserError(
+            f"{where} is an adapter (adapter_config.json), and no whole model: merge it into the"
+            " checkpoint that it was trained on (peft: merge_and_unload, then save_pretrained), and"
+            " name the merged folder as source"
+        )
+    require("config.json", among=names, what="model configuration")
+    kind = read_json_of(have("config.json"), "config.json", where).get("model_type")
+    if kind != "whisper":
+        raise UserError(
+            f"{where} is not a Whisper checkpoint: its config.json says model_type {kind!r}"
+        )
+    own = [name for name in SMALL_FILES if name in names]
+    files = completed({name: have(name) for name in own}, base or {}, where)
+    require("generation_config.json", among=files, what="language and task tokens")
+    require("tokenizer.json", "vocab.json", among=files, what="tokenizer")
+    if "tokenizer.json" not in files:
+        require("merges.txt", among=files, what="tokenizer (vocab.json is half of one)")
+    require(*EXTRACTORS, among=files, what="feature extractor")
+    look(files, where)
+    return [*own, *weight_files(where, names, have)]
+
+
+def weight_files(where: str, names: Sequence[str], have: Have) -> list[str]:
+    """The weights to take: safetensors if there are any, else what torch has pickled.
+
+    Raises:
+        UserError: There are none, or a shard is missing.
+    """
+    for single, index in ((WEIGHTS, INDEX), (PICKLE, PICKLE_INDEX)):
+        if single in names:
+            return [single]
+        if index in names:
+            shards = sorted(set(read_json_of(have(index), index, where)["weight_map"].values()))
+            for shard in shards:
+                if shard not in names:
+                    raise Lacking(
+                        f"{where} has no {shard}, hence no shard that {index} lists: {LAYOUT}"
+                    )
+            return [index, *shards]
+    raise Lacking(
+        f"{where} has no {WEIGHTS} or {INDEX} or {PICKLE} or {PICKLE_INDEX}, hence no weights:"
+        f" {LAYOUT}, with safetensors weights"
+    )
+
+
+def completed(own: dict[str, Path], base: dict[str, Path], where: str) -> dict[str, Path]:
+    """The small files of a checkpoint, with those of its base for what it lacks as a whole."""
+    files = dict(own)
+    if "generation_config.json" in base and "generation_config.json" not in own:
+        files["generation_config.json"] = base["generation_config.json"]
+    if not _has_tokenizer(own):
+        # Tokens that were added are the fine-tune's own.
+        files = {
+            name: path for name, path in files.items() if name not in ("vocab.json", "merges.txt")
+        }
+        files = {name: base[name] for name in TOKENIZER if name in base} | files
+    processor = own.get(EXTRACTORS[1])
+    told = processor and is_extractor(read_json_of(processor, EXTRACTORS[1], where))
+    if EXTRACTORS[0] not in own and not told:
+        files = {name: path for name, path in files.items() if name not in EXTRACTORS}
+        files |= {name: base[name] for name in EXTRACTORS if name in base}
+    return files
+
+
+def _has_tokenizer(own: dict[str, Path]) -> bool:
+    return "tokenizer.json" in own or {"vocab.json", "merges.txt"} <= set(own)
+
+
+def checkpoint_files(
+    source: str, revision: str, pick: Pick = whisper_files
+) -> tuple[str | None, Path, list[str]]:
+    """Have a checkpoint: its commit (None for a local folder), its folder, its files' names.
+
+    Args:
+        source: Hub name or local folder.
+        revision: Branch, tag or commit on the Hub.
+        pick: Says which of its files to take.
+
+    Raises:
+        UserError: it is not there, cannot be fetched whole, or is not a Whisper.
+    """
+    folder = local_folder_of(source)
+    if folder is not None:
+        names = [path.name for path in folder.iterdir() if path.is_file()]
+        return None, folder, pick(source, names, lambda name: folder / name)
+    repo = Repo("model", source)
+    if is_offline():
+        return _in_cache(repo, revision, pick)
+    from data import download, hub  # takes a second to import, and a local folder needs none of it
+
+    try:
+        commit = hub.resolve(repo, revision)
+        listed = {file.path: file for file in hub.list_folder(repo, commit)[0]}
+    except hub.Unreachable as error:
+        if cached_commit(repo, revision) is None:
+            raise
+        print(f"{error}; going on with what is cached", file=sys.stderr)
+        return _in_cache(repo, revision, pick)
+    names = pick(
+        f"{source} at {commit}",
+        list(listed),
+        lambda name: download.download(repo, commit, listed[name]),
+    )
+    download.check_space(repo, commit, [listed[name] for name in names])
+    for name in names:
+        download.download(repo, commit, listed[name])
+    return commit, snapshot(repo, commit), names
+
+
+def _in_cache(repo: Repo, revision: str, pick: Pick) -> tuple[str, Path, list[str]]:
+    """A checkpoint that the cache holds whole: nothing is asked."""
+    from data import hub_errors
+
+    commit = cached_commit(repo, revision)
+    if commit is None:
+        raise UserError(hub_errors.offline(repo, revision))
+    folder = snapshot(repo, commit)
+
+    def have(name: str) -> Path:
+        if not is_whole(folder / name):
+            raise Lacking(name)
+        return folder / name
+
+    try:
+        names = pick(repo.name, [path.name for path in folder.iterdir() if path.is_file()], have)
+        for name in names:
+            have(name)
+    except Lacking:  # what is missing was never fetched
+        raise UserError(hub_errors.offline(repo, revision)) from None
+    return commit, folder, names
