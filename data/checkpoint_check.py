@@ -63,6 +63,11 @@ def look(files: dict[str, Path], where: str, heads: list[Any] | None = None) -> 
     changed = {}
     if said:
         changed["tokenizer.json"] = json.dumps(tokenizer, ensure_ascii=False)
+    if "tokenizer.json" not in files:
+        name = "tokenizer_config.json"
+        own = read(name) if name in files else {}
+        made = checkpoint_tokenizer.settings_of(tokenizer) | own
+        changed[name] = json.dumps(made, ensure_ascii=False, indent=2) + "\n"
     if left_out:
         changed["generation_config.json"] = json.dumps(effective, indent=2) + "\n"
     return Look(config, changed, said + left_out)
@@ -129,7 +134,7 @@ def _check_extractor(found: dict[str, Json], config: Json, where: str) -> None:
             if not fits:
                 raise UserError(
                     f"{name} of {where} says {key} {json.dumps(values[key])}, but {model}: mend"
-                    f" {name}, or take that of the checkpoint that the model was trained from"
+                    f" {name}, or config.json where the weights are of the other's size"
                 )
 
 

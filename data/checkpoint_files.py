@@ -73,7 +73,8 @@ def whisper_files(
     require("tokenizer.json", "vocab.json", among=files, what="tokenizer")
     if "tokenizer.json" not in files:
         require("merges.txt", among=files, what="tokenizer (vocab.json is half of one)")
-    require(*EXTRACTORS, among=files, what="feature extractor")
+    found = [name for name in EXTRACTORS if name in files and _tells(files, name, where)]
+    require(*EXTRACTORS, among=found, what="feature extractor")
     look(files, where)
     return [*own, *weight_files(where, names, have)]
 
@@ -103,21 +104,21 @@ def weight_files(where: str, names: Sequence[str], have: Have) -> list[str]:
 
 def completed(own: dict[str, Path], base: dict[str, Path], where: str) -> dict[str, Path]:
     """The small files of a checkpoint, with those of its base for what it lacks as a whole."""
-    files = dict(own)
-    if "generation_config.json" in base and "generation_config.json" not in own:
-        files["generation_config.json"] = base["generation_config.json"]
-    if not _has_tokenizer(own):
+    files = {name: path for name, path in base.items() if name == "generation_config.json"} | own
+    if base and not _has_tokenizer(own):
         # Tokens that were added are the fine-tune's own.
-        files = {
-            name: path for name, path in files.items() if name not in ("vocab.json", "merges.txt")
-        }
+        for half in ("vocab.json", "merges.txt"):
+            files.pop(half, None)
         files = {name: base[name] for name in TOKENIZER if name in base} | files
-    processor = own.get(EXTRACTORS[1])
-    told = processor and is_extractor(read_json_of(processor, EXTRACTORS[1], where))
-    if EXTRACTORS[0] not in own and not told:
+    if base and not any(name in own and _tells(own, name, where) for name in EXTRACTORS):
         files = {name: path for name, path in files.items() if name not in EXTRACTORS}
         files |= {name: base[name] for name in EXTRACTORS if name in base}
     return files
+
+
+def _tells(files: dict[str, Path], name: str, where: str) -> bool:
+    """Whether one of EXTRACTORS says how features are made."""
+    return name == EXTRACTORS[0] or is_extractor(read_json_of(files[name], name, where))
 
 
 def _has_tokenizer(own: dict[str, Path]) -> bool:

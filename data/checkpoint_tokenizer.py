@@ -124,6 +124,14 @@ def _with_added(content: Json, missing: dict[str, int]) -> tuple[Json, list[str]
     return content | {"added_tokens": added}, wrong
 
 
+def settings_of(content: Json) -> Json:
+    """tokenizer_config.json for a tokenizer.json that was made: which tokens are no text."""
+    special = [entry["content"] for entry in content["added_tokens"] if entry["special"]]
+    named = dict.fromkeys(("bos_token", "eos_token", "pad_token", "unk_token"), END)
+    kind = {"tokenizer_class": "WhisperTokenizer"}
+    return {**named, **kind, "additional_special_tokens": special}
+
+
 def _some(tokens: list[str]) -> str:
     """The first of some tokens, and how many more."""
     return tokens[0] + (f" and {len(tokens) - 1} more" if len(tokens) > 1 else "")
