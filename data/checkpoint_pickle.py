@@ -63,7 +63,7 @@ def _read(path: Path, where: str) -> dict[str, torch.Tensor]:
             f"{path.name} of {where} holds more than weights, or is damaged; it was not run, since"
             f" it could be any code ({reason[:120]}): get the checkpoint as safetensors"
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (RuntimeError, EOFError, ValueError, LookupError, TypeError) as error:
         raise UserError(f"{path.name} of {where} is damaged: get it again") from error
     if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
         found = found["state_dict"]

@@ -73,7 +73,7 @@ rule fetch_checkpoint:
         hf_hub=1,
     params:
         *sources("data.checkpoint"),
-        content=lambda wildcards: BUILD.content(BUILD.model(wildcards.model)["source"]),
+        content=lambda wildcards: [*map(BUILD.content, BUILD.checkpoints(wildcards.model))],
         flags=lambda wildcards: flags.fetched(BUILD.model(wildcards.model)),
     shell:
         "python -m data.checkpoint {params.flags:q} --out {output:q} 2> {log:q}"

@@ -55,7 +55,7 @@ class Build:
             self.speech = Speech(config, contents)
         except UserError as error:
             raise WorkflowError(str(error)) from None
-        sources = [self.model(name)["source"] for name in self.models]
+        sources = [source for name in self.models for source in self.checkpoints(name)]
         sources.append(config["data"]["labels"]["model"])
         self._checkpoints = {source: checkpoint_content(source, contents) for source in sources}
         contents.keep()
@@ -65,6 +65,11 @@ class Build:
     def model(self, name: str) -> dict[str, Any]:
         """A model's entry in the catalogue."""
         return self._config["models"][name]
+
+    def checkpoints(self, model: str) -> list[str]:
+        """Where a model's checkpoint is, and the one that it was trained from, if that is named."""
+        entry = self.model(model)
+        return [entry[key] for key in ("source", "base") if key in entry]
 
     def content(self, source: str) -> str:
         """A hash of what a checkpoint's local folder holds; empty for the Hub."""

@@ -11,7 +11,8 @@ Flags = list[Any]
 
 def fetched(entry: dict[str, Any]) -> Flags:
     """Where a checkpoint or a data set is, of its entry in the configuration."""
-    return ["--source", entry["source"], "--revision", entry.get("revision", "main")]
+    base = ["--base", entry["base"]] if "base" in entry else []
+    return ["--source", entry["source"], "--revision", entry.get("revision", "main"), *base]
 
 
 def prepare(config: dict[str, Any], build: Build, use: str) -> Flags:

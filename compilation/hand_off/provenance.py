@@ -124,7 +124,10 @@ def manifest_of(
         config: The checkpoint's config.json.
     """
     known = facts_of(checkpoint)
+    own = read_json(checkpoint)
     facts = {key: known[key] for key in ("files", "packages")}
+    facts |= {"mended": own.get("mended", [])}
+    facts |= {"base": _source(own["base"]) if "base" in own else None}
     records = {}
     for part, record in parts.items():
         # Seconds and memory differ between two runs that make the same bytes.
@@ -134,7 +137,7 @@ def manifest_of(
         "schema": 1,
         "model": model,
         "target": target,
-        "checkpoint": _source(read_json(checkpoint)) | facts,
+        "checkpoint": _source(own) | facts,
         "dataset": _source(read_json(dataset)),
         "calibration": {part: calibration_facts(path) for part, path in calibration.items()},
         "parts": records,
