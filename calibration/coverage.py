@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
+from data.whisper import is_timestamp
+
 BEYOND = (32, 64, 128)  # positions
 
 
@@ -18,19 +20,21 @@ def coverage(
     Args:
         samples: Entries of the manifest: `language`, `stratum`, `token_ids`.
         tokenizer: Which tokens are special, and their names.
-        first_time: The token <|0.00|>; all from it on are timestamps.
+        first_time: The token <|0.00|>.
     """
     added = tokenizer.get_added_tokens_decoder()
-    names = {token: added[token].content for token in added if token < first_time}
+    seen = {token for sample in samples for token in sample["token_ids"]}
+    times = {token for token in seen if is_timestamp(token, tokenizer, first_time)}
+    names = {token: added[token].content for token in added if token not in times}
     languages = sorted({sample["language"] for sample in samples})
     groups = {code: [s for s in samples if s["language"] == code] for code in languages}
     return {
-        "all": _of(samples, names, first_time),
-        "languages": {code: _of(group, names, first_time) for code, group in groups.items()},
+        "all": _of(samples, names, times),
+        "languages": {code: _of(group, names, times) for code, group in groups.items()},
     }
 
 
-def _of(samples: list[dict[str, Any]], names: dict[int, str], first_time: int) -> dict[str, Any]:
+def _of(samples: list[dict[str, Any]], names: dict[int, str], times: set[int]) -> dict[str, Any]:
     lengths = np.array([len(sample["token_ids"]) for sample in samples])
     seen = {token for sample in samples for token in sample["token_ids"]}
     strata = Counter(sample["stratum"] for sample in samples)
@@ -45,7 +49,7 @@ def _of(samples: list[dict[str, Any]], names: dict[int, str], first_time: int) -
         # Samples with a token at a position after these.
         "beyond": {str(position): int((lengths > position + 1).sum()) for position in BEYOND},
         "special_tokens": [names[token] for token in sorted(seen) if token in names],
-        "different_timestamps": sum(token >= first_time for token in seen),
+        "different_timestamps": len(seen & times),
         "different_tokens": len(seen),
     }
 

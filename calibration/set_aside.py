@@ -13,6 +13,7 @@ from calibration.decoder_texts import decode
 from calibration.float_whisper import FloatWhisper
 from calibration.sample import GENERATED, Sample, with_kept
 from common.cli import UserError
+from data.whisper import is_timestamp
 
 LOOPING = 2.4  # zlib ratio of a text that repeats itself (openai/whisper, transcribe.py)
 
@@ -47,9 +48,9 @@ def set_aside_faulty(
 
 def fault_of(tokens: list[int], tokenizer: Tokenizer, generation: SimpleNamespace) -> str | None:
     """Why a generated text is of no use, or None: it is empty, or it repeats itself."""
-    ends = generation.eos_token_id
-    end = min(ends) if isinstance(ends, list) else ends  # below it stand the tokens of text
-    text = tokenizer.decode([token for token in tokens if token < end]).strip().encode()
+    first = generation.no_timestamps_token_id + 1
+    spoken = [token for token in tokens if not is_timestamp(token, tokenizer, first)]
+    text = tokenizer.decode(spoken).strip().encode()
     if not text:
         return "empty"
     ratio = len(text) / len(zlib.compress(text))

@@ -4,6 +4,7 @@ The libraries are imported by what uses them: the whole of them takes several se
 """
 
 import importlib.metadata
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         WhisperProcessor,
     )
 
+TIME = re.compile(r"<\|\d+\.\d\d\|>")
 PACKAGES = ("numpy", "torch", "transformers")  # those whose arithmetic ends up in a set
 
 
@@ -43,6 +45,15 @@ def load_generation(manifest: Path) -> SimpleNamespace:
 def load_tokenizer(manifest: Path) -> Tokenizer:
     """The checkpoint's tokenizer, without the library around it; needs no network."""
     return Tokenizer.from_file(str(local_folder(manifest) / "tokenizer.json"))
+
+
+def is_timestamp(token: int, tokenizer: Tokenizer, first: int) -> bool:
+    """Whether a token is a time; `first` is <|0.00|>.
+
+    Not all from there on are: a fine-tune adds its tokens behind. Old tokenizers name no times.
+    """
+    name = tokenizer.id_to_token(token)
+    return token >= first and (name is None or TIME.fullmatch(name) is not None)
 
 
 def load_feature_extractor(manifest: Path) -> "WhisperFeatureExtractor":

@@ -16,12 +16,20 @@ import pytest
 from safetensors.numpy import load_file, save_file
 from transformers import WhisperProcessor
 
-from common.cli import UserError
 from common.files import read_json, write_json
 from data.cache import local_folder
-from data.checkpoint import main
 from data.whisper import load_generation, load_tokenizer
 from tests.conftest import ROOT, make_checkpoint
+from tests.odd_checkpoints import (
+    copy_of,
+    edit,
+    have,
+    mended,
+    reweigh,
+    sentence,
+    with_more_rows,
+    without_tokenizer,
+)
 
 Json = dict[str, Any]
 GENERATION, TOKENIZER = "generation_config.json", "tokenizer.json"
@@ -30,42 +38,13 @@ GENERATION, TOKENIZER = "generation_config.json", "tokenizer.json"
 @pytest.fixture
 def folder(tmp_path: Path, checkpoint: Path) -> Path:
     """A copy of the random checkpoint, to be edited."""
-    return Path(shutil.copytree(local_folder(checkpoint), tmp_path / "odd"))
+    return copy_of(checkpoint, tmp_path)
 
 
 @pytest.fixture(scope="module")
 def english(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An English-only checkpoint."""
     return make_checkpoint(tmp_path_factory.mktemp("english") / "en", multilingual=False)
-
-
-def edit(path: Path, change: Callable[[Json], Any]) -> None:
-    """Change the content of a JSON file in place."""
-    content = read_json(path)
-    change(content)
-    write_json(path, content)
-
-
-def have(folder: Path, *options: str) -> Path:
-    """The manifest of a checkpoint."""
-    out = folder.parent / "manifests" / "odd.json"
-    main(["--source", str(folder), "--out", str(out), *options])
-    return out
-
-
-def sentence(folder: Path, *options: str) -> str:
-    """The one sentence that a checkpoint ends in; nothing half-made is left."""
-    with pytest.raises(UserError) as error:
-        have(folder, *options)
-    made = folder.parent / "manifests"
-    assert not made.exists() or not list(made.iterdir())
-    assert "\n" not in str(error.value)
-    return str(error.value)
-
-
-def mended(manifest: Path) -> str:
-    """What the manifest says was changed."""
-    return "; ".join(read_json(manifest).get("mended", []))
 
 
 def test_a_checkpoint_whose_files_agree_stays_where_it_is(folder: Path) -> None:
@@ -281,13 +260,6 @@ def test_files_that_hold_no_object_are_refused(folder: Path, name: str, text: st
 # Weights
 
 
-def reweigh(folder: Path, change: Callable[[dict[str, np.ndarray]], Any]) -> None:
-    """Change the tensors of a checkpoint in place."""
-    weights = load_file(folder / "model.safetensors")
-    change(weights)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-
-
 FC1 = "model.decoder.layers.1.fc1.weight"
 SHAPES = {
     "vocabulary": ({"vocab_size": 51865}, "embed_tokens.weight in the shape [3209, 32]", "[51865"),
@@ -383,21 +355,6 @@ def test_padding_and_truncation_are_switched_off(folder: Path) -> None:
     assert "truncation of tokenizer.json is switched off" in mended(manifest)
 
 
-def without_tokenizer(folder: Path) -> None:
-    """Replace tokenizer.json by the files of before it."""
-    content = read_json(folder / TOKENIZER)
-    vocabulary = content["model"]["vocab"]
-    write_json(folder / "vocab.json", vocabulary)
-    merges = [" ".join(pair) for pair in content["model"]["merges"]]
-    text = "\n".join(["#version: 0.2", *merges, ""])
-    (folder / "merges.txt").write_text(text, encoding="utf-8")
-    added = {entry["content"]: entry["id"] for entry in content["added_tokens"]}
-    added = {token: one for token, one in added.items() if token not in vocabulary}
-    write_json(folder / "added_tokens.json", added)
-    for name in (TOKENIZER, "tokenizer_config.json"):
-        (folder / name).unlink()
-
-
 def test_a_tokenizer_of_lists_is_that_of_tokenizer_json(folder: Path) -> None:
     whole = WhisperProcessor.from_pretrained(folder).tokenizer
     text = "Ein Bär läuft. 火 #1 "
@@ -441,13 +398,6 @@ def test_tokens_of_prompts_are_no_text(folder: Path) -> None:
     ids = tokenizer.encode("<|startoftranscript|><|ko|><|transcribe|><|notimestamps|>one").ids
     assert tokenizer.decode(ids) == "one"
     assert "<|startoftranscript|> and 106 more is a special token" in mended(manifest)
-
-
-def with_more_rows(folder: Path, count: int) -> None:
-    """As `resize_token_embeddings` leaves a checkpoint."""
-    table = "model.decoder.embed_tokens.weight"
-    edit(folder / "config.json", lambda c: c.update(vocab_size=c["vocab_size"] + count))
-    reweigh(folder, lambda w: w.update({table: np.concatenate([w[table], w[table][:count]])}))
 
 
 @pytest.mark.parametrize("kept", [TOKENIZER, "added_tokens.json"])

@@ -14,14 +14,29 @@ from huggingface_hub import close_session, constants
 from safetensors.torch import load_file
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
+from calibration.coverage import coverage
+from calibration.set_aside import fault_of
 from common.files import read_json, sha256_of, write_json
 from data.cache import local_folder
-from data.whisper import load_generation, load_model
+from data.whisper import load_generation, load_model, load_tokenizer
 from tests.hub import Hub, use
-from tests.test_checkpoint_check import edit, folder, have, mended, sentence, without_tokenizer
+from tests.odd_checkpoints import (
+    copy_of,
+    edit,
+    have,
+    mended,
+    sentence,
+    with_more_rows,
+    without_tokenizer,
+)
 
-__all__ = ["folder"]  # the fixture
 GENERATION = "generation_config.json"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, checkpoint: Path) -> Path:
+    """A copy of the random checkpoint, to be edited."""
+    return copy_of(checkpoint, tmp_path)
 
 
 @pytest.fixture
@@ -210,3 +225,20 @@ def test_the_folder_of_what_was_mended_goes_with_its_reason(folder: Path) -> Non
     write_json(folder / "tokenizer.json", read_json(place / "tokenizer.json"))
     assert local_folder(have(folder)) == folder
     assert not place.exists()
+
+
+def test_added_tokens_are_text_and_no_times(folder: Path) -> None:
+    write_json(folder / "added_tokens.json", {"[laugh]": 3209, "[cough]": 3210})
+    with_more_rows(folder, 2)
+    manifest = have(folder)
+    tokenizer, generation = load_tokenizer(manifest), load_generation(manifest)
+    first = generation.no_timestamps_token_id + 1
+    said = [first, 3209, 3210, first + 50]
+    assert fault_of(said, tokenizer, generation) is None
+    assert fault_of([first, first + 1500], tokenizer, generation) == "empty"
+    sample = {"language": "ko_kr", "stratum": "timestamps", "token_ids": said}
+    found = coverage([sample], tokenizer, first)["all"]
+    assert found["different_timestamps"] == 2
+    assert found["special_tokens"] == ["[laugh]", "[cough]"]
+    processor = WhisperProcessor.from_pretrained(local_folder(manifest))
+    assert processor.decode(said, skip_special_tokens=True) == "[laugh][cough]"
