@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from common.cli import UserError
 from data import checkpoint_tokenizer
+from data.checkpoint_config import SIZES, size_of
 from data.checkpoint_generation import check_age, check_generation, effective_generation
 
 Json = dict[str, Any]
@@ -40,9 +41,12 @@ def look(files: dict[str, Path], where: str, heads: list[Any] | None = None) -> 
             cannot be read.
     """
 
-    def read(name: str) -> Json:
-        return read_json_of(files[name], name, where)
-
+    content = {
+        name: read_json_of(path, name, where)
+        for name, path in files.items()
+        if path.suffix == ".json"
+    }
+    read = content.__getitem__
     config = read("config.json")
     _check_config(config, where)
     extractors = {name: read(name) for name in EXTRACTORS if name in files}
@@ -57,6 +61,7 @@ def look(files: dict[str, Path], where: str, heads: list[Any] | None = None) -> 
     check_generation(generation, ids, config, where)
     own = {"alignment_heads": heads} | generation if heads else generation
     effective, left_out = effective_generation(own, ids, config)
+    quiet = _without_dither(extractors)
     left_out += ["generation_config.json: alignment_heads are those of the base"] * (
         own != generation
     )
@@ -70,6 +75,8 @@ def look(files: dict[str, Path], where: str, heads: list[Any] | None = None) -> 
         changed[name] = json.dumps(made, ensure_ascii=False, indent=2) + "\n"
     if left_out:
         changed["generation_config.json"] = json.dumps(effective, indent=2) + "\n"
+    changed |= {name: json.dumps(one, indent=2) + "\n" for name, one in quiet.items()}
+    said += [f"{name}: dither is set to 0" for name in quiet]
     return Look(config, changed, said + left_out)
 
 
@@ -101,9 +108,16 @@ def _check_config(config: Json, where: str) -> None:
             f"config.json of {where} has a quantization_config ({method}): its weights are"
             " quantised already; name the checkpoint that it was made from"
         )
-    width = config.get("d_model", 384)
+    for key, usual in SIZES.items():
+        value = config.get(key, usual)
+        if not isinstance(value, int) or value < 1:
+            raise UserError(
+                f"config.json of {where} says {key} {json.dumps(value)}, which is no size: mend"
+                " config.json, or take the one that was saved with the weights"
+            )
+    width = size_of(config, "d_model")
     for part in ("encoder", "decoder"):
-        heads = config.get(f"{part}_attention_heads", 6)
+        heads = size_of(config, f"{part}_attention_heads")
         if width % heads:
             raise UserError(
                 f"config.json of {where} says d_model {width} and {part}_attention_heads {heads},"
@@ -113,7 +127,7 @@ def _check_config(config: Json, where: str) -> None:
 
 def _check_extractor(found: dict[str, Json], config: Json, where: str) -> None:
     """Compare the feature extractor with the input that config.json gives the model."""
-    mels, positions = config.get("num_mel_bins", 80), config.get("max_source_positions", 1500)
+    mels, positions = size_of(config, "num_mel_bins"), size_of(config, "max_source_positions")
     for name, content in found.items():
         own = content.get("feature_extractor", content)
         values = EXTRACTOR | {key: own[key] for key in EXTRACTOR if key in own}
@@ -138,6 +152,17 @@ def _check_extractor(found: dict[str, Json], config: Json, where: str) -> None:
                 )
 
 
+def _without_dither(found: dict[str, Json]) -> dict[str, Json]:
+    """Those of the feature extractor's files that add noise, without: no two runs would agree."""
+    quiet = {}
+    for name, content in found.items():
+        own = content.get("feature_extractor", content)
+        if own.get("dither"):
+            own = own | {"dither": 0.0}
+            quiet[name] = content | {"feature_extractor": own} if is_extractor(content) else own
+    return quiet
+
+
 def _frames(extractor: Json) -> int:
     """Mel frames of one window; 0 where a size is none."""
     seconds, rate, hop = (extractor[key] for key in ("chunk_length", "sampling_rate", "hop_length"))
@@ -147,7 +172,7 @@ def _frames(extractor: Json) -> int:
 
 def _check_vocabulary(ids: dict[str, int], config: Json, where: str) -> None:
     """Refuse tokens for which the model has no row."""
-    rows = config.get("vocab_size", 51865)
+    rows = size_of(config, "vocab_size")
     token = max(ids, key=lambda one: ids[one])
     if ids[token] >= rows:
         raise UserError(

@@ -15,6 +15,8 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 PICKLE = "pytorch_model.bin"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
+ADAPTER = "adapter_config.json"
+ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 LAYOUT = "name a Whisper checkpoint in the layout of openai/whisper-small"
 
 Have = Callable[[str], Path]  # the path of a file by its name
@@ -23,6 +25,11 @@ Pick = Callable[[str, Sequence[str], Have], list[str]]  # what to take of what t
 
 class Lacking(UserError):
     """A checkpoint lacks a file."""
+
+
+def is_adapter(names: Sequence[str]) -> bool:
+    """Whether files are those of an adapter, and of no whole model."""
+    return ADAPTER in names and "config.json" not in names
 
 
 def base_files(where: str, names: Sequence[str], have: Have) -> list[str]:
@@ -55,12 +62,10 @@ def whisper_files(
                 f"{where} has no {' or '.join(alternatives)}, hence no {what}: {LAYOUT}{hint}"
             )
 
-    if "config.json" not in names and "adapter_config.json" in names:
-        raise UserError(
-            f"{where} is an adapter (adapter_config.json), and no whole model: merge it into the"
-            " checkpoint that it was trained on (peft: merge_and_unload, then save_pretrained), and"
-            " name the merged folder as source"
-        )
+    if is_adapter(names):
+        require(*ADAPTER_WEIGHTS, among=names, what="adapter weights")
+        weights = next(name for name in ADAPTER_WEIGHTS if name in names)
+        return [ADAPTER, weights, *(name for name in SMALL_FILES if name in names)]
     require("config.json", among=names, what="model configuration")
     kind = read_json_of(have("config.json"), "config.json", where).get("model_type")
     if kind != "whisper":

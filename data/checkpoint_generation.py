@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from common.cli import UserError
+from data.checkpoint_config import size_of
 
 Json = dict[str, Any]
 NAME = "generation_config.json"
@@ -39,11 +40,17 @@ def check_age(generation: Json, where: str) -> None:
     if generation.get("is_multilingual"):
         needed += ["lang_to_id", "task_to_id"]
     for key in needed:
-        if generation.get(key) is None:
+        named = key.endswith("_to_id")
+        if generation.get(key) is None or (named and not _is_named(generation[key])):
             raise UserError(
                 f"{NAME} of {where} has no {key}: replace it by that of the OpenAI"
                 " checkpoint that the model was trained from"
             )
+
+
+def _is_named(ids: Any) -> bool:
+    """Whether something gives ids by name."""
+    return isinstance(ids, dict) and bool(ids) and all(type(one) is int for one in ids.values())
 
 
 def check_generation(generation: Json, ids: dict[str, int], config: Json, where: str) -> None:
@@ -90,7 +97,7 @@ def check_generation(generation: Json, ids: dict[str, int], config: Json, where:
             # Tokenizers differ in a few names (he, iw), and not in the ids.
             if language in ids or not LANGUAGE.fullmatch(tokens.get(said, "")):
                 compare(language, said, "lang_to_id")
-    rows = config.get("vocab_size", 51865)
+    rows = size_of(config, "vocab_size")
     for key in ("suppress_tokens", "begin_suppress_tokens", "eos_token_id", "pad_token_id"):
         value = generation.get(key)
         numbers = value if isinstance(value, list) else [] if value is None else [value]
@@ -114,7 +121,7 @@ def effective_generation(
     """
     own = {key: value for key, value in generation.items() if not key.startswith("_")}
     wanted = {key: value for key, value in own.items() if key in KEPT or _is_neutral(key, value)}
-    wanted["max_length"] = config.get("max_target_positions", 448)
+    wanted["max_length"] = size_of(config, "max_target_positions")
     named = {"decoder_start_token_id": START, "eos_token_id": END}
     named |= {"prev_sot_token_id": "<|startofprev|>"} if "prev_sot_token_id" in own else {}
     for key, token in named.items():
@@ -124,9 +131,12 @@ def effective_generation(
         wanted.pop("lang_to_id", None)
         wanted.pop("task_to_id", None)
     wanted |= _forced(generation, config)
+    latest = own.get("max_initial_timestamp_index")
+    if latest is not None and (type(latest) is not int or latest < 0):
+        del wanted["max_initial_timestamp_index"]
     if heads := own.get("alignment_heads"):
-        sizes = config.get("decoder_layers", 4), config.get("decoder_attention_heads", 6)
-        if any(layer >= sizes[0] or head >= sizes[1] for layer, head in heads):
+        sizes = size_of(config, "decoder_layers"), size_of(config, "decoder_attention_heads")
+        if not _are_heads(heads, *sizes):
             del wanted["alignment_heads"]
     said = [
         f"{key} {_short(own[key]) if key in own else 'is missing and'} is"
@@ -135,6 +145,15 @@ def effective_generation(
         if own.get(key) != wanted.get(key)
     ]
     return (wanted if said else generation), [f"{NAME}: {one}" for one in said]
+
+
+def _are_heads(heads: Any, layers: int, count: int) -> bool:
+    """Whether these are attention heads of a decoder, a layer and a head each."""
+    if not isinstance(heads, list) or not all(isinstance(one, list) for one in heads):
+        return False
+    return all(
+        len(one) == 2 and one[0] in range(layers) and one[1] in range(count) for one in heads
+    )
 
 
 def _is_neutral(key: str, value: Any) -> bool:

@@ -3,9 +3,12 @@
 Worked on as JSON: what is shipped is then the checkpoint's own file, but for what is said.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from tokenizers import Tokenizer
 
 from common.cli import UserError
 
@@ -52,12 +55,8 @@ def effective_tokenizer(
         decoder = read("tokenizer_config.json") if "tokenizer_config.json" in files else {}
         decoder = decoder.get("added_tokens_decoder", {})
         added = {entry["content"]: int(number) for number, entry in decoder.items()} | added
-    vocabulary = content.get("model", {}).get("vocab")
-    if not isinstance(vocabulary, dict) or not isinstance(content.get("added_tokens"), list):
-        raise UserError(
-            f"tokenizer.json of {where} has no `model` with a `vocab`, or no `added_tokens`: it is"
-            " no byte-level BPE as Whisper's; take that of the checkpoint that it was trained from"
-        )
+    _check(content, where)
+    content = content | {"added_tokens": content.get("added_tokens") or []}
     for key in ("padding", "truncation"):
         if content.get(key):
             content = content | {key: None}
@@ -76,6 +75,22 @@ def effective_tokenizer(
     if marked and "tokenizer.json" in files:
         said.append(f"{_some(marked)} is a special token, and no part of a text")
     return content, said
+
+
+def _check(content: Json, where: str) -> None:
+    """Refuse what is no tokenizer of Whisper's kind."""
+    try:
+        Tokenizer.from_str(json.dumps(content))
+    except Exception as error:
+        raise UserError(
+            f"the tokenizer of {where} cannot be read ({error}): take its files from the checkpoint"
+            " that the model was trained from"
+        ) from error
+    if content["model"]["type"] != "BPE":
+        raise UserError(
+            f"tokenizer.json of {where} is a {content['model']['type']}, and no byte-level BPE as"
+            " Whisper's: take that of the checkpoint that the model was trained from"
+        )
 
 
 def _from_lists(vocabulary: Json, merges: Path) -> Json:

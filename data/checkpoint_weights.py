@@ -11,6 +11,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from common.cli import UserError
+from data.checkpoint_config import SIZES, size_of
 
 READ = 1 << 24  # bytes at a time
 # Of each floating-point format: its bits as an integer, and the exponent's, all of them set only
@@ -22,20 +23,6 @@ EXPONENTS = {
     "F64": ("<u8", 0x7FF0_0000_0000_0000),
 }
 PREFIX = "model."  # which a model saved without its head has not
-# What the library takes where config.json is silent.
-DEFAULTS = {
-    "d_model": 384,
-    "decoder_attention_heads": 6,
-    "decoder_ffn_dim": 1536,
-    "decoder_layers": 4,
-    "encoder_attention_heads": 6,
-    "encoder_ffn_dim": 1536,
-    "encoder_layers": 4,
-    "max_source_positions": 1500,
-    "max_target_positions": 448,
-    "num_mel_bins": 80,
-    "vocab_size": 51865,
-}
 
 
 class Tensor(NamedTuple):
@@ -72,7 +59,7 @@ def tensors_of(path: Path, where: str) -> dict[str, Tensor]:
 
 def expected_shapes(config: dict[str, Any]) -> dict[str, list[int]]:
     """Shape of every tensor that a Whisper of this config.json is made of, head left out."""
-    size = {key: config.get(key, value) for key, value in DEFAULTS.items()}
+    size = {key: size_of(config, key) for key in SIZES}
     width = size["d_model"]
 
     def linear(name: str, rows: int, columns: int, bias: bool = True) -> dict[str, list[int]]:
@@ -112,7 +99,7 @@ def check_weights(paths: list[Path], config: dict[str, Any], where: str) -> None
     """Refuse weights that are not those of a config.json, or that no result can come from.
 
     Args:
-        paths: Safetensors files.
+        paths: Safetensors files, and perhaps their index.
         config: The checkpoint's config.json.
         where: The checkpoint's name, for messages.
 
@@ -123,6 +110,7 @@ def check_weights(paths: list[Path], config: dict[str, Any], where: str) -> None
     found = {
         name.removeprefix(PREFIX): (path, name, tensor)
         for path in paths
+        if path.suffix == ".safetensors"
         for name, tensor in tensors_of(path, where).items()
     }
     _check_layers(found, config, where)
@@ -160,8 +148,7 @@ def _check_layers(found: dict[str, Any], config: dict[str, Any], where: str) -> 
     for part in ("encoder", "decoder"):
         head = f"{part}.layers."
         numbers = [int(name.split(".")[2]) for name in found if name.startswith(head)]
-        count, said = max(numbers, default=-1) + 1, config.get(f"{part}_layers")
-        said = DEFAULTS[f"{part}_layers"] if said is None else said
+        count, said = max(numbers, default=-1) + 1, size_of(config, f"{part}_layers")
         if count > said:
             raise UserError(
                 f"config.json of {where} says {part}_layers {said}, but the weights have {count}:"

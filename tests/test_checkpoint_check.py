@@ -200,9 +200,25 @@ def test_an_english_only_model_is_forced_to_its_own_prompt(
     assert local_folder(have(folder)) == folder
 
 
-def test_alignment_heads_of_another_decoder_are_left_out(folder: Path) -> None:
-    edit(folder / GENERATION, lambda g: g.update(alignment_heads=[[3, 1]]))
-    assert "alignment_heads [[3, 1]] is left out" in mended(have(folder))
+@pytest.mark.parametrize("heads", [[[3, 1]], [[0, 2]], [[0]], [3], 5])
+def test_alignment_heads_of_another_decoder_are_left_out(folder: Path, heads: Any) -> None:
+    edit(folder / GENERATION, lambda g: g.update(alignment_heads=heads))
+    assert f"alignment_heads {json.dumps(heads)} is left out" in mended(have(folder))
+
+
+@pytest.mark.parametrize("value", [-1, "50", 1.5])
+def test_a_latest_first_time_that_is_none_is_left_out(folder: Path, value: Any) -> None:
+    edit(folder / GENERATION, lambda g: g.update(max_initial_timestamp_index=value))
+    manifest = have(folder)
+    assert "max_initial_timestamp_index" in mended(manifest)
+    assert not hasattr(load_generation(manifest), "max_initial_timestamp_index")
+
+
+@pytest.mark.parametrize("value", [{}, [1602], {"<|ko|>": "1607"}, None])
+@pytest.mark.parametrize("key", ["lang_to_id", "task_to_id"])
+def test_what_names_no_languages_or_tasks_is_refused(folder: Path, key: str, value: Any) -> None:
+    edit(folder / GENERATION, lambda g: g.update({key: value}))
+    assert f"{GENERATION} of {folder} has no {key}" in sentence(folder)
 
 
 # Feature extractor and config.json
@@ -243,6 +259,24 @@ def test_weights_that_are_quantised_already_are_refused(folder: Path) -> None:
     packed = {"quant_method": "bitsandbytes", "load_in_8bit": True}
     edit(folder / "config.json", lambda c: c.update(quantization_config=packed))
     assert "config.json of" in sentence(folder) and "(bitsandbytes)" in sentence(folder)
+
+
+@pytest.mark.parametrize("value", ["80", 0, None, 80.0])
+def test_sizes_that_are_none_are_refused(folder: Path, value: Any) -> None:
+    edit(folder / "config.json", lambda c: c.update(num_mel_bins=value))
+    assert f"says num_mel_bins {json.dumps(value)}, which is no size" in sentence(folder)
+
+
+@pytest.mark.parametrize("name", ["processor_config.json", "preprocessor_config.json"])
+def test_noise_is_not_added_to_features(folder: Path, name: str) -> None:
+    own = read_json(folder / "processor_config.json")
+    own["feature_extractor"]["dither"] = 1e-4
+    (folder / "processor_config.json").unlink()
+    write_json(folder / name, own if name[:4] == "proc" else own["feature_extractor"])
+    manifest = have(folder)
+    extractor = WhisperProcessor.from_pretrained(local_folder(manifest)).feature_extractor
+    assert extractor.dither == 0 and extractor.feature_size == 80
+    assert f"{name}: dither is set to 0" in mended(manifest)
 
 
 def test_heads_that_do_not_divide_the_width_are_refused(folder: Path) -> None:
@@ -425,10 +459,33 @@ def test_added_tokens_that_are_two_tokens_are_refused(folder: Path) -> None:
 
 
 def test_the_tokenizer_of_another_model_is_refused(folder: Path) -> None:
-    edit(folder / TOKENIZER, lambda c: c["model"].update(type="WordPiece", vocab=[]))
-    assert "tokenizer.json of" in sentence(folder) and "no byte-level BPE" in sentence(folder)
-    write_json(folder / TOKENIZER, {"model": {"vocab": {"a": 0}}, "added_tokens": []})
+    whole = (folder / TOKENIZER).read_text()
+    model = {"type": "WordPiece", "vocab": {"[UNK]": 0}, "unk_token": "[UNK]"}
+    model |= {"continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
+    edit(folder / TOKENIZER, lambda c: c.update(model=model))
+    assert "is a WordPiece, and no byte-level BPE" in sentence(folder)
+    (folder / TOKENIZER).write_text(whole)
+    edit(folder / TOKENIZER, lambda c: c.update(added_tokens=[]))
     assert "<|notimestamps|> is token 1707" in sentence(folder)
+
+
+@pytest.mark.parametrize("change", [{"model": None}, {"added_tokens": [{}]}, {"decoder": {"a": 1}}])
+def test_a_damaged_tokenizer_is_refused(folder: Path, change: Json) -> None:
+    edit(folder / TOKENIZER, lambda c: c.update(change))
+    assert f"the tokenizer of {folder} cannot be read (" in sentence(folder)
+
+
+def test_merges_of_another_vocabulary_are_refused(folder: Path) -> None:
+    without_tokenizer(folder)
+    with (folder / "merges.txt").open("a", encoding="utf-8") as file:
+        file.write("never before\n")
+    assert f"the tokenizer of {folder} cannot be read (" in sentence(folder)
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "special_tokens_map.json"])
+def test_small_files_that_only_the_library_reads_are_read(folder: Path, name: str) -> None:
+    (folder / name).write_text("{")
+    assert f"{name} of {folder} is not JSON" in sentence(folder)
 
 
 def test_the_look_needs_neither_torch_nor_transformers(folder: Path, tmp_path: Path) -> None:

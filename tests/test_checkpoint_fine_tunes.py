@@ -6,16 +6,18 @@ Every case is the random checkpoint with files taken away or in another format.
 import json
 import pickle
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from huggingface_hub import close_session, constants
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
 from calibration.coverage import coverage
 from calibration.set_aside import fault_of
+from common.cli import UserError
 from common.files import read_json, sha256_of, write_json
 from data.cache import local_folder
 from data.whisper import load_generation, load_model, load_tokenizer
@@ -30,7 +32,7 @@ from tests.odd_checkpoints import (
     without_tokenizer,
 )
 
-GENERATION = "generation_config.json"
+GENERATION, WEIGHTS = "generation_config.json", "adapter_model.safetensors"
 
 
 @pytest.fixture
@@ -207,14 +209,72 @@ def test_a_missing_shard_is_named(folder: Path) -> None:
     assert "has no pytorch_model-00002-of-00003.bin" in sentence(folder)
 
 
-# What is no checkpoint yet, and what is no longer needed
+# Adapters
 
 
-def test_an_adapter_is_no_model(folder: Path) -> None:
+@pytest.fixture
+def adapter(base: Path, tmp_path: Path) -> Path:
+    """A LoRA adapter of the base, as peft saves it; of random numbers, which change the output."""
+    peft = pytest.importorskip("peft")
+    torch.manual_seed(0)
+    model = WhisperForConditionalGeneration.from_pretrained(base)
+    config = peft.LoraConfig(r=4, lora_alpha=8, target_modules=["q_proj", "v_proj"])
+    tuned = peft.get_peft_model(model, config)
+    for name, parameter in tuned.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    tuned.save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_adapter_is_merged_into_its_base(adapter: Path, base: Path, named: bool) -> None:
+    import peft
+
+    manifest = have(adapter, *(["--base", str(base)] if named else []))
+    model = WhisperForConditionalGeneration.from_pretrained(base)
+    untouched = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    expected = peft.PeftModel.from_pretrained(model, str(adapter)).merge_and_unload().state_dict()
+    merged = load_model(manifest).state_dict()
+    assert set(merged) == set(expected)
+    assert all(torch.equal(merged[name], tensor) for name, tensor in expected.items())
+    assert any(not torch.equal(merged[name], tensor) for name, tensor in untouched.items())
+    record = read_json(manifest)
+    hashes = {file["path"]: file["sha256"] for file in record["base"]["files"]}
+    assert hashes["model.safetensors"] == sha256_of(base / "model.safetensors")
+    hashes = {file["path"]: file["sha256"] for file in record["original"]}
+    assert hashes["adapter_model.safetensors"] == sha256_of(adapter / "adapter_model.safetensors")
+    assert "adapter_config.json" in hashes
+    place = local_folder(manifest)
+    assert {path.name for path in place.iterdir()} == names_of(manifest)
+    assert WhisperProcessor.from_pretrained(place).tokenizer.eos_token_id == 1600
+    assert load_generation(manifest).alignment_heads == [[1, 0]]
+
+
+def test_an_adapter_of_another_checkpoint_is_a_sentence(adapter: Path, tmp_path: Path) -> None:
+    edit(adapter / "adapter_config.json", lambda c: c.update(base_model_name_or_path=None))
+    assert "does not say which checkpoint it was trained on" in sentence(adapter)
+    weights = load_file(adapter / "adapter_model.safetensors")
+    save_file({name: t[:, :16].clone() for name, t in weights.items()}, adapter / WEIGHTS)
+    with pytest.raises(UserError, match="does not fit its base"):
+        have(adapter, "--base", str(tmp_path / "base"))
+    assert not (tmp_path / "manifests/odd.json").exists()
+    assert not (tmp_path / "manifests/odd.files").exists()
+
+
+def test_an_adapter_without_the_package_that_merges_it_is_a_sentence(
+    adapter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    with pytest.raises(UserError, match="the package peft that merges it is not installed"):
+        have(adapter)
+
+
+def test_an_adapter_without_weights_is_a_sentence(folder: Path) -> None:
     for path in folder.iterdir():
         path.unlink()
     write_json(folder / "adapter_config.json", {"peft_type": "LORA"})
-    assert "is an adapter (adapter_config.json), and no whole model: merge it" in sentence(folder)
+    assert "has no adapter_model.safetensors or adapter_model.bin" in sentence(folder)
 
 
 def test_the_folder_of_what_was_mended_goes_with_its_reason(folder: Path) -> None:
