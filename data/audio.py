@@ -10,6 +10,7 @@ import soundfile
 
 from common.files import replacing
 from data.sound_file import read_sound
+from data.sound_header import Broken
 
 RATE = 16_000  # samples per second that Whisper's feature extractor expects
 SHORTEST = 1.0  # seconds: less is hardly a sentence
@@ -42,6 +43,8 @@ def decode(data: bytes | None, silence: float) -> np.ndarray:
     if not data:
         raise Unusable("without audio")
     mono = to_mono(*read_sound(data, LONGEST))
+    if not np.isfinite(mono).all():
+        raise Broken("holds values that are too large to be sound")
     check_length(len(mono))
     pcm = np.clip(np.rint(mono * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     if levels(pcm)[0] <= silence:

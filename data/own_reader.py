@@ -8,7 +8,8 @@ from common.cli import UserError
 from data.audio import LONGEST, RATE
 from data.choose import GENDERS, Recording
 from data.own_audio import read_index, read_sentences
-from data.sound_file import Broken, check_header
+from data.sound_file import check_header
+from data.sound_header import Broken
 
 LARGEST = 1 << 31  # bytes: 30 s take less in any format, so larger files need not be read
 NAMED = 3  # broken files that a message names

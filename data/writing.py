@@ -13,7 +13,7 @@ from data.audio import RATE, Unusable, check_length, decode, levels, write_wav
 from data.choose import Choice, Recording, choose
 from data.journal import Journal
 from data.own_audio import has_words
-from data.sound_file import Broken
+from data.sound_header import Broken
 from data.speech import broken, read_audio
 
 

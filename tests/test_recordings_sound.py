@@ -13,7 +13,8 @@ from common.files import read_json, read_jsonl
 from data.choose import draw
 from data.own_audio import read_index
 from data.prepare import main as prepare
-from data.sound_file import Broken, read_sound
+from data.sound_file import read_sound
+from data.sound_header import Broken
 from tests.data_fleurs import listed, row, tone, write_index, write_split
 
 SAMPLES = 32_000
@@ -108,6 +109,13 @@ def test_a_file_that_was_cut_off_is_not_a_shorter_one(kind: str, end: float) -> 
         read_sound(file[: int(end * len(file))], 30)
 
 
+def test_a_tag_before_the_sound_hides_nothing() -> None:
+    picture = b"ID3\x03\0\0" + bytes([0, 8, 0, 0]) + bytes(8 << 14)  # in seven bits a byte
+    assert len(read_sound(picture + sound("MP3"), 30)[0]) == SAMPLES
+    with pytest.raises(Broken, match="was cut off"):
+        read_sound(picture + sound("MP3")[:3000], 30)
+
+
 def test_an_ogg_of_several_streams_is_not_the_first() -> None:
     with pytest.raises(Broken, match="holds several Ogg streams"):
         read_sound(sound("OGG") + sound("OGG"), 30)
@@ -140,9 +148,9 @@ def test_the_length_is_what_decodes(tmp_path: Path, case: str) -> None:
     assert [line["seconds"] for line in run(own(tmp_path, "a"))] == [2.0]
 
 
-def nan(rate: int) -> bytes:
+def nan(rate: int, value: float = np.nan) -> bytes:
     signal = tone(2, rate)
-    signal[1000] = np.nan
+    signal[1000:1010:2], signal[1001:1011:2] = value, -value
     buffer = io.BytesIO()
     soundfile.write(buffer, signal, rate, subtype="FLOAT", format="WAV")
     return buffer.getvalue()
@@ -158,6 +166,8 @@ UNUSABLE = {
     "x": (lambda: bytes(50_000), "has no whole header of WAV, FLAC"),
     "0.wav": (lambda: b"", "cannot be read as audio: it is empty"),
     "16 kHz.wav": (lambda: nan(16_000), "holds values that are not finite numbers"),
+    "huge.wav": (lambda: nan(22_050, 3e38), "holds values that are too large to be sound"),
+    "inf.wav": (lambda: nan(22_050, np.inf), "holds values that are not finite numbers"),
     "22 kHz.wav": (lambda: nan(22_050), "holds values that are not finite numbers"),
 }
 
