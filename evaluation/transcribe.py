@@ -13,8 +13,9 @@ from transformers import WhisperForConditionalGeneration
 
 from common.cli import UserError, run
 from common.nearest import nearest
-from data.audio import RATE, to_mono
+from data.audio import to_mono
 from data.clips import is_multilingual
+from evaluation.transcription.long_audio import transcribe
 from evaluation.transcription.models import load_compiled
 
 
@@ -46,23 +47,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     audio = read_mono(args.audio)
     model, processor = load_compiled(args.folder)
-    prompt = _prompt(model, args.language, args.task)
-    # Whisper hears 30 s at a time; the library walks through longer audio by timestamps.
-    long = len(audio) > processor.feature_extractor.n_samples
-    inputs = processor(
-        audio,
-        sampling_rate=RATE,
-        return_tensors="pt",
-        truncation=not long,
-        padding="longest" if long else "max_length",
-        return_attention_mask=True,
-    )
-    timed = long or args.timestamps
-    # One pass over the window, as in the evaluation, whatever tokens a bad model makes.
-    prompt |= {} if timed else {"force_unique_generate_call": True}
-    ids = model.generate(**inputs, return_timestamps=timed, **prompt)
-    options = {"decode_with_timestamps": True} if args.timestamps else {}
-    print(processor.decode(ids[0], skip_special_tokens=True, **options).strip())
+    asked = _prompt(model, args.language, args.task)
+    print(transcribe(model, processor, audio, asked, args.timestamps))
 
 
 def _prompt(
