@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from common.files import sha256_of
 
 ROOT = Path(__file__).parent.parent
 RESOURCES = (".css", ".j2", ".py", ".yaml")  # kinds of files that code or templates name and use
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # of a statement, with others in them
 SHORT = 12  # digits of a hash that tell two versions of a file apart
 
 
@@ -70,10 +72,20 @@ def _used_by(file: str) -> frozenset[str]:
 def _imported_by(text: str) -> set[str]:
     """Modules of the project that one imports; what `__init__.py` holds is a docstring alone."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(text)):
+    for node in _statements(ast.parse(text)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     files = {f"{name.replace('.', '/')}.py" for name in names}
     return {file for file in files if (ROOT / file).is_file()}
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """All statements of a module; without their expressions, which are most of it."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for block in BLOCKS:
+            waiting += getattr(node, block, [])

@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.forks import Forks
 from tests.imports import ROOT
 
+FORKS = Forks("snakemake.cli", "snakemake.report.html_reporter", "smart_open", "jsonschema")
 DEMO = ("--configfile", "demo/config.yaml")
 
 
@@ -34,15 +36,8 @@ def snakemake(
     folder: Path, *arguments: str, cores: int = 2, **variables: str
 ) -> subprocess.CompletedProcess:
     """Run Snakemake in `folder`; stdout and stderr are one text in `stdout`."""
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", str(cores), *arguments],
-        cwd=folder,
-        env=environment(**variables),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    given = ["--cores", str(cores), *arguments]
+    return FORKS.run("snakemake", *given, cwd=folder, env=environment(**variables))
 
 
 def planned(folder: Path, *arguments: str) -> dict[str, int]:
