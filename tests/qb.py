@@ -13,15 +13,21 @@ from tests.qb_double.install import install
 BESIDE = {"numpy": "1.26.4", "torch": "2.7.1"}  # what the real one needs, by their metadata
 
 
-def interpreter(folder: Path, version: str, **environment: str) -> Path:
-    """A command that runs this interpreter with the double of that version in its path."""
+def double(folder: Path, version: str, **environment: str) -> dict[str, str]:
+    """Variables of an interpreter that has the double of that version, installed in a folder."""
     site = install(folder / "site", version)
     for name, number in BESIDE.items():
         info = site / f"{name}-{number}.dist-info"
         info.mkdir()
         metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {number}\n"
         (info / "METADATA").write_text(metadata, encoding="utf-8")
-    given = {"PYTHONPATH": str(site), "QB_DOUBLE_CALLS": str(folder / "calls.jsonl"), **environment}
+    calls = str(folder / "calls.jsonl")
+    return {"PYTHONPATH": str(site), "QB_DOUBLE_CALLS": calls, **environment}
+
+
+def interpreter(folder: Path, version: str, **environment: str) -> Path:
+    """A command that runs this interpreter with the double of that version in its path."""
+    given = double(folder, version, **environment)
     variables = " ".join(f"{name}='{value}'" for name, value in given.items())
     script = folder / "python"
     script.write_text(f'#!/bin/sh\n{variables} exec "{sys.executable}" "$@"\n', encoding="utf-8")

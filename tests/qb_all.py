@@ -1,6 +1,6 @@
-"""All four calls of a version in one process: torch and transformers are imported once.
+"""All four calls of a version in one process, which imports torch and transformers once.
 
-Run in the interpreter of the double, from the repository root:
+Run with the double in the path, from the repository root:
     python -m tests.qb_all FOLDER TARGET RECIPE ENCODER_SCHEME DECODER_SCHEME
 """
 

@@ -16,8 +16,9 @@ from common.files import read_json, read_jsonl
 from compilation.hand_off.vendor import core_mode, cores
 from compilation.qb.check import read_part
 from compilation.qb.limits import SCHEMES
+from tests.forks import Forks
 from tests.imports import ROOT
-from tests.qb import fake_set, interpreter, placed, step
+from tests.qb import double, fake_set, interpreter, placed, step
 
 VALIDATED = ("validated", "all", "all")
 WAYS = {  # version, target: recipe, schemes of encoder and decoder
@@ -33,17 +34,19 @@ WAYS = {  # version, target: recipe, schemes of encoder and decoder
 def test_every_generation_takes_what_it_is_called_with(tmp_path: Path, checkpoint: Path) -> None:
     """The double swallows names that it does not know, as the real one does, and counts them."""
 
+    forks = Forks("torch", "transformers.models.whisper.modeling_whisper")
+
     def both(way: tuple[str, str]) -> tuple[Path, subprocess.CompletedProcess]:
         folder = tmp_path / way[0]
-        python = interpreter(folder, way[0])
+        variables = os.environ | double(folder, way[0])
         placed(checkpoint, folder)
-        command = [str(python), "-m", "tests.qb_all", str(folder), way[1], *WAYS[way]]
-        return folder, subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        given = (str(folder), way[1], *WAYS[way])
+        return folder, forks.run("tests.qb_all", *given, cwd=ROOT, env=variables)
 
     with ThreadPoolExecutor(2) as pool:
         runs = dict(zip(WAYS, pool.map(both, WAYS), strict=True))
     for (version, target), (folder, done) in runs.items():
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stdout
         calls = read_jsonl(folder / "calls.jsonl")
         functions = [call["function"] for call in calls]
         assert functions.count("mblt_compile") == functions.count("mxq_compile") == 2
