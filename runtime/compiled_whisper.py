@@ -78,7 +78,7 @@ class _DecoderBridge(nn.Module):
         self.embed_tokens = nn.Embedding.from_pretrained(tokens)
         self.register_buffer("positions", positions)
         self._session = session
-        self._states: torch.Tensor | None = None
+        self._states = np.empty(0, np.float32)
         self._fed: list[int] = []
         self._logits = np.empty((positions.shape[0], tokens.shape[0]), dtype=np.float32)
 
@@ -104,9 +104,10 @@ class _DecoderBridge(nn.Module):
 
         The tensor is a view of a buffer that the next call changes.
         """
-        if self._states is None or not torch.equal(states, self._states):
-            self._session.start(states.unsqueeze(0).contiguous().numpy())
-            self._states, self._fed = states.clone(), []
+        array = states.contiguous().numpy()
+        if not np.array_equal(array, self._states):  # torch.equal wakes threads for every token
+            self._session.start(array[np.newaxis])
+            self._states, self._fed = array.copy(), []
         pairs = zip(ids, self._fed, strict=False)
         cached = next((i for i, (new, old) in enumerate(pairs) if new != old), len(self._fed))
         if cached < len(ids):

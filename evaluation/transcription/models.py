@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import torch
 import transformers
 from safetensors.torch import load_file
 from transformers import (
@@ -30,6 +31,8 @@ def with_sessions(
         tables: The embedding tables, if they are not the folder's model.safetensors.
     """
     transformers.utils.logging.set_verbosity_error()
+    # What is left to torch is little; threads that wait for it would only be in the sessions' way.
+    torch.set_num_threads(1)
     weights = load_file(tables or folder / "model.safetensors")
     # Not from the folder: its model type is the one of the NPU vendor's runtime.
     config = WhisperConfig.from_dict(read_json(folder / "config.json"))
