@@ -172,12 +172,14 @@ def with_tokens(model: Model, read: Any, sequence: Any) -> Any:
     """The reader of samples whose token sequences are others."""
     tables = load_tables(model.graphs / TABLES)
     generation = load_generation(model.checkpoint)
-    rules = rules_of(generation)
+    asked = {prompt_tokens("en", task, generation)[-1] for task in ("transcribe", "timestamps")}
+    asked |= set(generation.task_to_id.values())
+    (end, *_) = rules_of(generation).ends
 
     def changed(sample: dict[str, Any]) -> dict[str, np.ndarray]:
         ids = sample["token_ids"]
-        start = ids.index(rules.no_timestamps) + 1
-        embeddings = sequence(tables, ids, start, rules.ends[0])
+        start = 1 + max(place for place, token in enumerate(ids) if token in asked)
+        embeddings = sequence(tables, ids, start, end)
         return read(sample) | {"inputs_embeds": embeddings}
 
     return changed
