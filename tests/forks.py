@@ -51,7 +51,7 @@ class Forks:
             self.start()
         request = {"argv": [module, *arguments], "cwd": str(cwd), "env": dict(env)}
         reading, writing = os.pipe()
-        with tempfile.TemporaryFile() as output, open(reading, encoding="utf-8") as reply:
+        with tempfile.TemporaryFile() as output, os.fdopen(reading, encoding="utf-8") as reply:
             message = [json.dumps(request).encode()]
             socket.send_fds(self._control, message, [output.fileno(), writing])
             os.close(writing)
