@@ -1,6 +1,5 @@
 """Setting aside what the checkpoint said of a clip where it is empty or repeats itself."""
 
-import zlib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +12,8 @@ from calibration.decoder_texts import decode
 from calibration.float_whisper import FloatWhisper
 from calibration.sample import GENERATED, Sample, with_kept
 from common.cli import UserError
+from common.repetition import loop_in
 from data.whisper import is_timestamp
-
-LOOPING = 2.4  # zlib ratio of a text that repeats itself (openai/whisper, transcribe.py)
 
 
 def set_aside_faulty(
@@ -50,11 +48,11 @@ def fault_of(tokens: list[int], tokenizer: Tokenizer, generation: SimpleNamespac
     """Why a generated text is of no use, or None: it is empty, or it repeats itself."""
     first = generation.no_timestamps_token_id + 1
     spoken = [token for token in tokens if not is_timestamp(token, tokenizer, first)]
-    text = tokenizer.decode(spoken).strip().encode()
+    text = tokenizer.decode(spoken).strip()
     if not text:
         return "empty"
-    ratio = len(text) / len(zlib.compress(text))
-    return f"repeats itself (compression ratio {ratio:.1f})" if ratio > LOOPING else None
+    loop = loop_in(text)
+    return f"repeats itself ({loop.stretch!r}, {loop.times} times)" if loop else None
 
 
 def _fault(sample: Sample, whisper: FloatWhisper) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_json
 from compilation.hand_off import readme, sums
-from evaluation.scoring.gate import COMPILED, FLOAT
+from evaluation.scoring.pairs import COMPILED, FLOAT
 
 NAME, RESULTS = "evaluation.json", "evaluation/results"
 REWRITTEN = (NAME, "README.md")
@@ -32,7 +32,7 @@ def described(quality: dict[str, Any], speed: dict[str, Any] | None) -> dict[str
         {
             "type": "cer" if cells["all"]["unit"] == "characters" else "wer",
             "name": f"{UNITS[cells['all']['unit']]}, {NAMES[task]}",
-            "value": percent(cells["all"]["pairings"][COMPILED]["rate"]),
+            "value": percent(cells["all"]["pairings"][COMPILED]["uncapped"]),
         }
         for task, cells in tasks.items()
     ]

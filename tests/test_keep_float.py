@@ -15,7 +15,7 @@ from evaluation.layers.smallest_count import Found, fewest
 from tests.workflow import DEMO, snakemake
 
 GATE = {"word_accuracy": 0.99, "language_word_accuracy": 0.98}
-GATE |= {"rate_rise": 0.05, "no_worse": 0.95, "failures": 0.005}
+GATE |= {"rate_rise": 0.05, "failures": 0.005}
 DAMAGE = {  # c and b being the most damaged
     "encoder": [("c", None), ("e", 35.0)],
     "decoder": [("a", 20.0), ("d", 30.0)],
@@ -145,7 +145,7 @@ def test_the_fewest_layers_are_chosen(tmp_path: Path, doubles: Doubles, capsys) 
         "1 layer float: 0.0 MB, of which 0.0 MB for them; 0.250 s for a second of speech (float"
         " 0.250); " + result["tries"][2]["sentence"]
     )
-    assert lines[2].endswith("where 98.0 % at least is asked; 3 more of 8 checks fail")
+    assert lines[2].endswith("where 98.0 % at least is asked; 2 more of 7 checks fail")
     assert not list((tmp_path / "parts").rglob("*.bin"))
 
 
@@ -230,7 +230,7 @@ def test_the_pipeline_searches_where_it_is_asked_to(demo: Path, tmp_path: Path) 
     parts = "compilation/parts/whisper-micro/cpu"
     result = snakemake(folder, f"{parts}/decoder.json", *DEMO, "auto.yaml")
     assert result.returncode == 0, result.stdout
-    assert "0 layers float: " in result.stdout and "; passed: 47 checks" in result.stdout
+    assert "0 layers float: " in result.stdout and "; passed: 45 checks" in result.stdout
     chosen: dict[str, Any] = read_json(folder / parts / "keep_float.json")
     assert chosen["decoder"] == [] and len(chosen["tries"]) == 1
     weights = (folder / parts / "decoder.bin", demo / parts / "decoder.bin")

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 
 from common.cli import UserError
+from common.repetition import loop_in
 from evaluation.layers import coverage
 from evaluation.quality.distances import distance, logit_distances
 from evaluation.quality.score import main as score_main
 from evaluation.quality.score import score
 from evaluation.scoring import bootstrap, gate
 from evaluation.scoring.decibels import decibels
-from evaluation.scoring.text_errors import in_wrong_script, repeats_itself
+from evaluation.scoring.text_errors import in_wrong_script
 
 BOUNDS = {
     "word_accuracy": 0.99,
     "language_word_accuracy": 0.98,
     "rate_rise": 0.05,
-    "no_worse": 0.95,
     "failures": 0.005,
 }
 PAIRINGS = ["float+float", "float+compiled", "compiled+float", "compiled+compiled"]
@@ -108,7 +108,7 @@ def test_a_model_that_loops_or_says_nothing_is_flagged() -> None:
     [("", False), ("eins zwei drei", False), ("敏捷的棕色狐狸跳过懒狗", False), ("ha " * 60, True)],
 )
 def test_loops(text: str, loops: bool) -> None:
-    assert repeats_itself(text) is loops
+    assert (loop_in(text) is not None) is loops
 
 
 @pytest.mark.parametrize(
@@ -141,25 +141,6 @@ def test_intervals_are_of_pairs_and_repeatable() -> None:
     assert high - low == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 400), rel=0.1)
 
 
-@pytest.mark.parametrize(
-    ("figure", "interval", "clips", "expected"),
-    [
-        (1.0, (1.0, 1.0), 5, "passed"),
-        (0.97, (0.99, 1.0), 5, "passed"),
-        (0.9, (0.85, 0.95), 5, "failed"),
-        (0.9, (0.85, 0.95), 4, "too few clips"),
-        (0.97, (0.9, 1.0), 5, "too few clips"),
-        (0.995, (0.9, 1.0), 5, "too few clips"),
-        (0.97, (0.96, 0.999), 500, "failed"),
-        (0.995, (0.98, 0.999), 500, "passed"),
-    ],
-)
-def test_the_interval_decides(
-    figure: float, interval: tuple[float, float], clips: int, expected: str
-) -> None:
-    assert gate.verdict(figure, 0.99, interval, clips) == expected
-
-
 def many(language: str, right: int, wrong: int) -> list[dict[str, Any]]:
     """Rows of which some have lost a word of four."""
     said = "eins zwei drei vier"
@@ -186,20 +167,15 @@ def test_a_lost_language_is_named_with_figure_and_bound(tmp_path: Path) -> None:
 
 def test_few_clips_are_no_failure_and_the_sentence_says_so() -> None:
     judged = score(heard(many("de_de", 4, 1)), BOUNDS)["gate"]
-    assert judged["passed"] and "there are too few clips to tell" in judged["sentence"]
+    assert judged["passed"] and "too few" not in judged["sentence"]
+    assert "with 5 clips a rise of the error rate below 51.9 points cannot" in judged["sentence"]
     many_clips = score(heard(many("de_de", 240, 60)), BOUNDS)["gate"]
     assert not many_clips["passed"]
     lost = score(heard(many("de_de", 0, 3)), BOUNDS)["gate"]
-    assert lost["passed"] and {check["verdict"] for check in lost["checks"][:2]} == {
-        "too few clips"
-    }
+    assert lost["passed"] and {check["verdict"] for check in lost["checks"]} == {"too few clips"}
+    assert "; on 7 of them there are too few clips to tell" in lost["sentence"]
     equal = score(heard(many("de_de", 80, 0)), BOUNDS)["gate"]
     assert equal["passed"] and "too few" not in equal["sentence"]
-    # Of 50 clips, all no worse: the share may still be as low as 93 %.
-    fewer = score(heard(many("de_de", 50, 0)), BOUNDS)["gate"]
-    (check,) = (check for check in fewer["checks"] if check["verdict"] == "too few clips")
-    assert check["what"] == "clips no worse"
-    assert check["interval"] == pytest.approx([0.9287, 1.0], abs=1e-3)
 
 
 def test_distances() -> None:
@@ -235,7 +211,7 @@ def test_values_beyond_the_calibrated_range() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[", "{}", "[]", '{"word_accuracy": 1}', json.dumps(BOUNDS | {"no_worse": 1.5})]
+    "text", ["[", "{}", "[]", '{"word_accuracy": 1}', json.dumps(BOUNDS | {"failures": 1.5})]
 )
 def test_other_bounds_are_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = tmp_path / "transcripts.json"

@@ -25,7 +25,7 @@ from common.listing import check_listed
 from compilation.hand_off.expect import POSITIONS
 from data.clips import Clip, interleave, understood
 from evaluation.quality.distances import distance, logit_distances
-from evaluation.scoring.gate import FLOAT
+from evaluation.scoring.pairs import FLOAT
 from evaluation.transcription.clips import Pairings, Transcribed, transcribe_clips
 from evaluation.transcription.generate import detect, logits_of
 from evaluation.transcription.models import with_sessions

@@ -4,7 +4,7 @@ Example:
     python -m evaluation.quality.score
         --transcripts evaluation/results/whisper-small/cpu/transcripts.json
         --gate '{"word_accuracy": 0.99, "language_word_accuracy": 0.98, "rate_rise": 0.05,
-                 "no_worse": 0.95, "failures": 0.005}'
+                 "failures": 0.005}'
         --out evaluation/results/whisper-small/cpu/quality.json
 """
 
@@ -17,12 +17,19 @@ import numpy as np
 
 from common.cli import run
 from common.files import read_json, write_json
-from evaluation.scoring.gate import COMPILED, FLOAT, judge
-from evaluation.scoring.gate_bounds import bounds
+from evaluation.scoring.checks import ACCURACY
+from evaluation.scoring.gate import judge
+from evaluation.scoring.gate_bounds import BOUNDS, bounds
+from evaluation.scoring.pairs import COMPILED, FLOAT
 from evaluation.scoring.task_statistics import KINDS, Row, by_task, cell, heard_kinds, scored
 
 WORST = 10
-NOT_JUDGED = {"passed": None, "sentence": "not judged: no float texts or no bounds", "checks": []}
+NOT_JUDGED: dict[str, Any] = {
+    "passed": None,
+    "sentence": "not judged: no float texts or no bounds",
+    "checks": [],
+    "unheard": {},
+}
 
 
 def by_language(rows: list[Row]) -> dict[str, list[Row]]:
@@ -86,8 +93,11 @@ def worst(rows: list[Row], seconds: dict[str, float]) -> list[dict[str, Any]]:
     kinds = heard_kinds(rows)
 
     def key(row: Row) -> tuple[float, float]:
-        after = row["errors"][COMPILED].rate
-        return (row["errors"][FLOAT].rate if "float" in kinds else 0) - after, -after
+        before, after = (
+            row["errors"][pairing].capped / row["errors"][pairing].units if kind in kinds else 0
+            for kind, pairing in KINDS.items()
+        )
+        return before - after, -after
 
     wrong = [row for row in sorted(rows, key=key) if row["errors"][COMPILED].edits]
     kept = ("clip", "language", "task", "reference")
@@ -105,6 +115,25 @@ def worst(rows: list[Row], seconds: dict[str, float]) -> list[dict[str, Any]]:
     ]
 
 
+def harm_of(task: str, checks: list[dict[str, Any]]) -> dict[str | None, bool]:
+    """Where the gate has found that errors rose: by language, and under None over all of them."""
+    own = [check for check in checks if check["task"] == task and check["what"] == ACCURACY]
+    return {check["language"]: check["harm"] for check in own}
+
+
+def cells_of(
+    rows: list[Row], unheard: dict[str, float], harm: dict[str | None, bool]
+) -> dict[str, Any]:
+    """The cells of a task; that of all languages leaves out those that float does not hear."""
+    languages = by_language(rows)
+    decide = [row for row in rows if row["language"] not in unheard] or rows
+    return {
+        "all": cell(decide, harm.get(None)),
+        "languages": {name: cell(ones, harm.get(name)) for name, ones in languages.items()},
+        "unheard": unheard,
+    }
+
+
 def score(heard: dict[str, Any], gate: dict[str, float] | None) -> dict[str, Any]:
     """quality.json of transcripts.json.
 
@@ -114,22 +143,22 @@ def score(heard: dict[str, Any], gate: dict[str, float] | None) -> dict[str, Any
     """
     rows, clips = [scored(row) for row in heard["rows"]], heard["clips"]
     tasks = by_task(rows)
+    judged = NOT_JUDGED
+    if FLOAT in rows[0]["texts"]:
+        judged = judge(tasks, gate or dict.fromkeys(BOUNDS, 0.0))  # harm is found without bounds
     languages = {language: states(some) for language, some in by_language(clips).items()}
     return {
         **{key: heard[key] for key in ("model", "target", "folder", "manifest_sha256", "sizes")},
         "clips": len(clips),
         "tasks": {
-            task: {
-                "all": cell(some),
-                "languages": {name: cell(ones) for name, ones in by_language(some).items()},
-            }
+            task: cells_of(some, judged["unheard"].get(task, {}), harm_of(task, judged["checks"]))
             for task, some in tasks.items()
         },
         "detection": detection(clips),
         "encoder_states": {"all": states(clips), "languages": languages},
         "logits": logits(clips),
         "worst": worst(rows, {clip["clip"]: clip["seconds"] for clip in clips}),
-        "gate": judge(tasks, gate) if gate and FLOAT in rows[0]["texts"] else NOT_JUDGED,
+        "gate": judged if gate else NOT_JUDGED,
     }
 
 

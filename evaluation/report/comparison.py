@@ -5,7 +5,7 @@ from typing import Any
 from evaluation.report.format import (
     DASH,
     bare_percent,
-    certain,
+    beyond_chance,
     percent,
     points,
     significant,
@@ -114,11 +114,11 @@ def _task(quality: dict[str, Any], task: str) -> dict[str, Any]:
 
 def _change(cell: dict[str, Any] | None) -> dict[str, Any]:
     """How much a cell's error rate has risen, and whether that is more than chance makes."""
-    change = cell["change"] if cell else {"difference": None, "interval": None}
+    change = cell["change"] if cell else {"difference": None}
     more = max(change["difference"] or 0, 0)
     return {
         "change": points(change["difference"]),
-        "certain": certain(change["interval"]),
+        "certain": beyond_chance(change),
         "more": more,
     }
 

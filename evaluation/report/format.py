@@ -1,6 +1,7 @@
 """Numbers as the reports show them; what was not measured is a dash."""
 
 from collections.abc import Sequence
+from typing import Any
 
 DASH = "–"
 SPACE = "\u202f"  # between a number and its unit: narrow, no line breaks there
@@ -59,6 +60,16 @@ def certain(interval: Interval) -> bool | None:
         return None
     low, high = interval
     return low > 0 or high < 0
+
+
+def beyond_chance(change: dict[str, Any]) -> bool | None:
+    """Whether a cell's change is more than chance makes; None where nothing is known.
+
+    A rise is where the gate has found harm: its verdict and all figures say the same.
+    """
+    if change["difference"] is None:
+        return None
+    return change["harm"] if change["difference"] > 0 else certain(change["interval"])
 
 
 def size(count: float | None) -> str:

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from evaluation.report import charts
 from evaluation.report.format import (
     bare_percent,
-    certain,
+    beyond_chance,
     number,
     percent,
     points,
@@ -15,7 +15,7 @@ from evaluation.report.format import (
     spans,
 )
 from evaluation.report.languages import name_of
-from evaluation.scoring.gate import COMPILED, FLOAT
+from evaluation.scoring.pairs import COMPILED, FLOAT
 
 KINDS = ("float", "compiled")
 FAILURES = {
@@ -45,6 +45,7 @@ def accuracy(quality: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _accuracy(task: str, cells: dict[str, Any]) -> dict[str, Any]:
     languages = sorted(cells["languages"].items(), key=lambda item: (-loss_of(item[1]), item[0]))
+    unheard = cells["unheard"]
     highs = []
     for _, cell in [("", cells["all"]), *languages]:
         for pairing in (FLOAT, COMPILED):
@@ -52,7 +53,10 @@ def _accuracy(task: str, cells: dict[str, Any]) -> dict[str, Any]:
             highs += [result["rate"], *(result["interval"] or [])]
     scale = charts.scale_from_zero(highs, 0.04, WIDEST)
     rows = [_row("All", "", cells["all"], scale)]
-    rows += [_row(name_of(language), language, cell, scale) for language, cell in languages]
+    rows += [
+        _row(name_of(language), language, cell, scale) | {"heard": language not in unheard}
+        for language, cell in languages
+    ]
     return {
         "task": task,
         "unit": cells["all"]["unit"],
@@ -75,60 +79,10 @@ def _row(name: str, language: str, cell: dict[str, Any], scale: charts.Scale) ->
         "rates": [bare_percent(one["rate"]) for one in pair],
         "change": points(change["difference"]),
         "interval": spans(change["interval"]),
-        "certain": certain(change["interval"]),
+        "certain": beyond_chance(change),
         "worse": (change["difference"] or 0) > 0,
         "plot": charts.bars(pair, scale, f"{name}: {', '.join(described)}"),
     }
-
-
-def pairings(quality: dict[str, Any]) -> list[dict[str, Any]]:
-    """Of each task, the error rates of float and compiled halves: rows encoder, columns decoder."""
-    return [_pairings(task, cells["all"]) for task, cells in quality["tasks"].items()]
-
-
-def _pairings(task: str, cell: dict[str, Any]) -> dict[str, Any]:
-    rates = {name: result["rate"] for name, result in cell["pairings"].items()}
-    base = rates[FLOAT]
-    more = {
-        name: None if None in (rate, base) else rate - base
-        for name, rate in rates.items()
-        if name != FLOAT
-    }
-    most = max([abs(value) for value in more.values() if value is not None] + [0.02])
-
-    def square(name: str) -> dict[str, Any]:
-        difference = more.get(name)
-        return {
-            "rate": percent(rates[name]),
-            "interval": spans(cell["pairings"][name]["interval"]),
-            "change": "float model" if name == FLOAT else f"{points(difference)} points",
-            "shade": round(max(difference or 0, 0) / most, 2),
-        }
-
-    rows = [(e, [square(f"{e}+{d}") for d in KINDS]) for e in KINDS]
-    return {"task": task, "rows": rows, "sentence": blame(more, cell["change"]["interval"])}
-
-
-def blame(more: dict[str, float | None], interval: Any) -> str:
-    """Which half made the loss, as far as the pairings tell.
-
-    Args:
-        more: By how much the error rate is above the float model's, by pairing.
-        interval: Of the difference that both halves make.
-    """
-    encoder, decoder, both = (
-        more[name] for name in ("compiled+float", "float+compiled", "compiled+compiled")
-    )
-    if encoder is None or decoder is None or both is None:
-        return ""
-    if both <= 0 or not certain(interval):
-        return "Neither half broke: the difference is no larger than chance makes."
-    alone = f"alone, the encoder makes {points(encoder)} and the decoder {points(decoder)} points"
-    if encoder > 2 * max(decoder, 0):
-        return f"Most of the loss comes from the encoder: {alone}."
-    if decoder > 2 * max(encoder, 0):
-        return f"Most of the loss comes from the decoder: {alone}."
-    return f"Both halves have their share of the loss: {alone}."
 
 
 def failures(quality: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The head of a report: the verdict, what compiling cost in a few sentences, the biggest losses."""
 
+import re
 from typing import Any
 
 from evaluation.report.format import (
     SPACE,
     bare_percent,
-    certain,
+    beyond_chance,
     counted,
     number,
     percent,
@@ -53,9 +54,9 @@ def verdict(quality: Quality) -> dict[str, Any]:
 
 def _named(sentence: str, quality: Quality) -> str:
     """A sentence with the names of languages instead of their codes, without a full stop."""
-    words = sentence.rstrip(".").split(" ")
-    codes = set(languages_of(quality))
-    told = " ".join(name_of(word) if word in codes else word for word in words)
+    told = sentence.rstrip(".")
+    for language in languages_of(quality):
+        told = re.sub(rf"\b{re.escape(language)}\b", name_of(language), told)
     return (told[:1].upper() + told[1:]).replace(" %", f"{SPACE}%")
 
 
@@ -71,6 +72,9 @@ def checks_of(quality: Quality) -> list[dict[str, Any]]:
             "figure": percent(check["figure"]),
             "interval": spans(check["interval"]),
             "bound": f"{'≥' if check['what'] in AT_LEAST else '≤'}{SPACE}{percent(check['bound'])}",
+            "seen": percent(check["seen"]),
+            "clips": number(check["clips"], 0),
+            "needed": number(check["needed"], 0),
             "verdict": check["verdict"],
             "kind": check["verdict"].split()[0],
         }
@@ -105,6 +109,7 @@ def _cost(task: str, cell: dict[str, Any]) -> str:
     """One task's error rate before and after, in a sentence."""
     before, after = (cell["pairings"][pairing]["rate"] for pairing in (FLOAT, COMPILED))
     difference, interval = cell["change"]["difference"], cell["change"]["interval"]
+    certain = beyond_chance(cell["change"])
     if None in (before, after, difference):
         return ""
     subject = f"{'Translating' if task == 'translate' else 'Transcribing'}, the error rate"
@@ -112,7 +117,7 @@ def _cost(task: str, cell: dict[str, Any]) -> str:
         return f"{subject} stayed at {percent(after)}."
     verb = "rose" if difference > 0 else "fell"
     told = f"{subject} {verb} from {bare_percent(before)} to {percent(after)}"
-    if certain(interval) is False:
+    if certain is False:
         return f"{told}, which may be chance."
     amount = f"{number(abs(100 * difference), 1)} points"
     return f"{told}: {amount}, 95{SPACE}% interval of the change {spans(interval)}."
@@ -160,6 +165,7 @@ def losses(quality: Quality) -> dict[str, Any]:
         (loss_of(cell), name_of(language), task, cell)
         for task, all_cells in quality["tasks"].items()
         for language, cell in all_cells["languages"].items()
+        if language not in all_cells["unheard"]
     ]
     lost = sorted((one for one in cells if one[0] > 0), key=lambda one: (-one[0], *one[1:3]))
     rows = []
@@ -173,7 +179,7 @@ def losses(quality: Quality) -> dict[str, Any]:
                 "change": f"{points(cell['change']['difference'])} points",
                 "rates": f"{bare_percent(before)} → {percent(after)}",
                 "interval": spans(cell["change"]["interval"]),
-                "certain": certain(cell["change"]["interval"]),
+                "certain": beyond_chance(cell["change"]),
             }
         )
     return {"rows": rows, "more": len(lost) - len(rows)}

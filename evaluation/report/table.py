@@ -10,7 +10,7 @@ from typing import Any
 
 from common.cli import run
 from common.files import read_json
-from evaluation.scoring.gate import FLOAT
+from evaluation.scoring.pairs import FLOAT
 
 PAIRINGS = {"encoder": "compiled+float", "decoder": "float+compiled", "both": "compiled+compiled"}
 

@@ -31,6 +31,7 @@ from evaluation.report import sections as quality_sections
 from evaluation.report import speed as speed_sections
 from evaluation.report import summary as summary_section
 from evaluation.report.format import size
+from evaluation.report.halves import pairings
 from evaluation.report.provenance import provenance
 
 LIMIT = 5_000_000  # bytes of a page: clips are dropped from the end until it fits
@@ -120,7 +121,7 @@ def sections(
         "checks": summary_section.checks_of(quality),
         "accuracy": quality_sections.accuracy(quality),
         "units": quality_sections.UNITS,
-        "pairings": quality_sections.pairings(quality),
+        "pairings": pairings(quality),
         "states": signal_sections.states(quality),
         "logits": signal_sections.logits(quality),
         "failures": quality_sections.failures(quality),

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-BOUNDS = ("word_accuracy", "language_word_accuracy", "rate_rise", "no_worse", "failures")
+BOUNDS = ("word_accuracy", "language_word_accuracy", "rate_rise", "failures")
 
 
 def bounds(text: str) -> dict[str, float]:

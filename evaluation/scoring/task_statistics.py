@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 import sacrebleu
 
+from common.repetition import loop_in
 from data.languages import UNSPACED
 from evaluation.scoring import bootstrap
-from evaluation.scoring.gate import COMPILED, FLOAT
-from evaluation.scoring.text_errors import Errors, count_errors, in_wrong_script, repeats_itself
+from evaluation.scoring.pairs import COMPILED, FLOAT
+from evaluation.scoring.text_errors import Errors, count_errors, in_wrong_script
 
 KINDS = {"float": FLOAT, "compiled": COMPILED}
 PAIRINGS = tuple(f"{encoder}+{decoder}" for encoder in KINDS for decoder in KINDS)
 NOT_COMPARED = {
-    "change": {"difference": None, "interval": None},
+    "change": {"difference": None, "interval": None, "harm": None},
     "no_worse": {"share": None, "clips": None},
 }
 FAILURES = ("empty", "looping", "at_limit", "wrong_script")
@@ -28,7 +29,7 @@ def scored(row: Row) -> Row:
     for pairing, text in row["texts"].items():
         failures[pairing] = {
             "empty": not text,
-            "looping": repeats_itself(text),
+            "looping": loop_in(text) is not None,
             "at_limit": row["at_limit"][pairing],
             "wrong_script": in_wrong_script(reference, text),
         }
@@ -48,8 +49,8 @@ def by_task(rows: list[Row]) -> dict[str, list[Row]]:
 
 
 def edits(rows: list[Row], pairing: str) -> np.ndarray:
-    """Edits of each row, [rows]."""
-    return np.array([row["errors"][pairing].edits for row in rows])
+    """Errors of each row, [rows], of each at most as many as its reference has units."""
+    return np.array([row["errors"][pairing].capped for row in rows])
 
 
 def units(rows: list[Row]) -> np.ndarray:
@@ -57,23 +58,32 @@ def units(rows: list[Row]) -> np.ndarray:
     return np.array([row["errors"][COMPILED].units for row in rows])
 
 
-def cell(rows: list[Row]) -> dict[str, Any]:
-    """All figures of one task over some clips; None stands for those of pairings not heard."""
+def cell(rows: list[Row], harm: bool | None = None) -> dict[str, Any]:
+    """All figures of one task over some clips; None stands for those of pairings not heard.
+
+    Args:
+        rows: Of these clips.
+        harm: Whether the gate has found that compiling did harm there.
+    """
     size = units(rows)
     pairings: dict[str, dict[str, Any]] = {}
     for pairing in PAIRINGS:
-        pairings[pairing] = dict.fromkeys([*Errors(0, 0, 0, 1).as_dict(), "interval"])
+        pairings[pairing] = dict.fromkeys([*Errors(0, 0, 0, 1).as_dict(), "uncapped", "interval"])
         if pairing in rows[0]["texts"]:
             total = sum((row["errors"][pairing] for row in rows), start=Errors(0, 0, 0, 0))
-            low_high = bootstrap.interval(bootstrap.rate, edits(rows, pairing), size)
-            pairings[pairing] = total.as_dict() | {"interval": low_high}
+            errors = edits(rows, pairing)
+            pairings[pairing] = total.as_dict() | {
+                "rate": float(errors.sum() / size.sum()),
+                "uncapped": total.rate,
+                "interval": bootstrap.interval(bootstrap.rate, errors, size),
+            }
     found = {row["unit"] for row in rows}
     kinds = heard_kinds(rows)
     return {
         "unit": found.pop() if len(found) == 1 else "mixed",
         "clips": len(rows),
         "pairings": pairings,
-        **(compared(rows) if "float" in kinds else NOT_COMPARED),
+        **(compared(rows, harm) if "float" in kinds else NOT_COMPARED),
         "rates": {
             kind: {
                 name: share(rows, KINDS[kind], name) if kind in kinds else None for name in FAILURES
@@ -89,7 +99,7 @@ def heard_kinds(rows: list[Row]) -> dict[str, str]:
     return {kind: pairing for kind, pairing in KINDS.items() if pairing in rows[0]["texts"]}
 
 
-def compared(rows: list[Row]) -> dict[str, Any]:
+def compared(rows: list[Row], harm: bool | None) -> dict[str, Any]:
     """Compiled against float, clip by clip."""
     before, after, size = edits(rows, FLOAT), edits(rows, COMPILED), units(rows)
     no_worse = after <= before
@@ -97,6 +107,7 @@ def compared(rows: list[Row]) -> dict[str, Any]:
         "change": {
             "difference": float((after - before).sum() / size.sum()),
             "interval": bootstrap.interval(bootstrap.difference, before, after, size),
+            "harm": harm,
         },
         "no_worse": {"share": float(np.mean(no_worse)), "clips": int(no_worse.sum())},
     }

@@ -1,7 +1,6 @@
 """Text metrics: how far a hypothesis is from its reference, and what is wrong with it by itself."""
 
 import unicodedata
-import zlib
 from dataclasses import asdict, dataclass
 
 import jiwer
@@ -10,7 +9,6 @@ from data.languages import UNSPACED  # errors are counted in characters there (W
 
 # Arabic vowel signs and the stretching sign: optional in writing, so not counted as errors.
 ARABIC_OPTIONAL = frozenset(map(chr, [*range(0x064B, 0x0653), 0x0670, 0x0640]))
-LOOP_RATIO = 2.4
 
 
 def normalise(text: str, language: str) -> str:
@@ -53,6 +51,11 @@ class Errors:
         """Error rate of the corpus: edits per unit of the reference."""
         return self.edits / self.units
 
+    @property
+    def capped(self) -> int:
+        """Edits of one text, at most as many as the reference has units: a loop is one failure."""
+        return min(self.edits, self.units)
+
     def as_dict(self) -> dict[str, float]:
         """The counts and the rate, for JSON."""
         return {**asdict(self), "rate": self.rate}
@@ -78,15 +81,6 @@ def count_errors(reference: str, hypothesis: str, language: str) -> Errors:
     result = measure(normalise(reference, language), normalise(hypothesis, language))
     units = result.hits + result.substitutions + result.deletions
     return Errors(result.substitutions, result.deletions, result.insertions, units)
-
-
-def repeats_itself(text: str) -> bool:
-    """Whether a text is a loop: its UTF-8 bytes shrink to less than 1 / 2.4 by zlib.
-
-    The measure and the bound of openai/whisper (`compression_ratio_threshold`).
-    """
-    raw = text.encode()
-    return len(raw) > LOOP_RATIO * len(zlib.compress(raw))
 
 
 def in_wrong_script(reference: str, hypothesis: str) -> bool:
