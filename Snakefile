@@ -10,7 +10,7 @@ import sys
 
 sys.path.insert(0, workflow.basedir)
 
-from common.sources import hashed_sources as sources
+from common.source_files import hashed_sources as sources
 from compilation.qb.limits import NPU_TARGETS
 from pipeline import flags, machine, running
 from pipeline.build import PARTS, Build, installed, versions

@@ -28,7 +28,7 @@ from calibration.greedy import greedy, rules_of
 from calibration.prompts import prompt_tokens
 from common.cli import run
 from common.progress import Progress
-from compilation.openvino.layers import layers_of, value_products
+from compilation.openvino.float_layers import layers_of, value_products
 from compilation.openvino.quantise import advanced
 from compilation.openvino.samples import (
     cross_reader,

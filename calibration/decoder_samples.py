@@ -16,7 +16,7 @@ from calibration.given_texts import Labels, given_tokens, text_tokens
 from calibration.prompts import PREVIOUS, TRANSCRIBE, TRANSLATE, prompt_tokens, tasks_of
 from calibration.sample import EMBEDDINGS, GENERATED, REFERENCE, STATES, Sample
 from calibration.strata import draw, shuffle_key
-from common.sources import code_hash
+from common.source_files import code_hash
 from data.clips import Clip
 
 

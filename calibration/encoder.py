@@ -22,7 +22,7 @@ from calibration.disk_space import require_space_for
 from common.cli import run
 from common.files import write_json, write_text
 from common.progress import Progress
-from common.sources import code_hash
+from common.source_files import code_hash
 from data.clips import Clip, interleave, understood
 from data.whisper import facts_of, load_feature_extractor, load_generation
 

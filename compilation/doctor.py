@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from common.cli import UserError, run
 from common.disk import free_bytes
-from compilation.qb.generations import generation_of
+from compilation.qb.arguments_by_version import generation_of
 from compilation.qb.limits import NPU_TARGETS, Refused, check_target, warnings_on
 
 ASK = """

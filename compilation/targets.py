@@ -1,4 +1,9 @@
-"""Which targets to compile for. Imports nothing heavy: the Snakefile calls it at every start."""
+"""Which targets to compile for. Imports nothing heavy: the Snakefile calls it at every start.
+
+A target for another compiler is a package beside openvino/ and qb/, with rules that write
+compilation/parts/{model}/{target}/{part}.json, and its name in config.schema.yaml, in `resolve` and
+in the Snakefile's wildcards; runtime/folder.py makes the sessions that run its parts.
+"""
 
 import importlib.metadata
 import subprocess

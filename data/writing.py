@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from common.files import read_json, sha256_of
-from common.sources import code_hash
+from common.source_files import code_hash
 from data.audio import RATE, Unusable, check_length, decode, levels, write_wav
 from data.choose import Choice, Recording, choose
 from data.journal import Journal

@@ -26,11 +26,11 @@ from compilation.hand_off import sums
 from data.clips import Clip, interleave, understood
 from evaluation.quality.evaluate import sizes_of
 from evaluation.quality.score import score
-from evaluation.scoring.gate_bounds import bounds
+from evaluation.scoring.gate_option import bounds
 from evaluation.scoring.pairs import COMPILED, FLOAT
-from evaluation.transcription.clips import Pairings, transcribe_clips
 from evaluation.transcription.generate import detect
 from evaluation.transcription.models import with_sessions
+from evaluation.transcription.transcribe_clips import Pairings, transcribe_clips
 from runtime.folder import sessions_of
 
 DEVICES = {".xml": "cpu", ".mxq": "npu"}

@@ -17,7 +17,7 @@ from compilation.qb.limits import NPU_TARGETS
 from compilation.targets import compiler_version, resolve
 from data.languages import FLEURS_TO_WHISPER
 from pipeline.config import check
-from pipeline.content import Contents
+from pipeline.local_file_hashes import Contents
 from pipeline.speech import Speech, checkpoint_content
 
 MEMORY = Path(".snakemake/content.json")  # of hashes; without it, files are hashed again

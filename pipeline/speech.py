@@ -6,7 +6,7 @@ from typing import Any
 
 from common.cli import UserError
 from data.local import local_layout, local_split
-from pipeline.content import Contents
+from pipeline.local_file_hashes import Contents
 
 USES = {"calibration": "data", "evaluation": "evaluation"}  # and whose settings are theirs
 CHECKPOINT_FILES = (".bin", ".json", ".safetensors", ".txt")

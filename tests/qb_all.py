@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from compilation.qb import child as invoke
 from compilation.qb import compile as compile_module
-from compilation.qb import invoke
 from compilation.qb.recipes import Wish
 from tests.qb import fake_set
 

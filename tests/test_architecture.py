@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from common.sources import ROOT
+from common.source_files import ROOT
 from tests.imports import PACKAGES
 
 # What the other packages of evaluation/ are built on, the lowest first.
@@ -62,7 +62,7 @@ def test_packages_of_evaluation_are_built_on_its_foundations_alone(package: str)
 
 def test_the_snakefile_imports_nothing_that_takes_seconds() -> None:
     """It is read at every start, and again by every job of a cluster."""
-    from common.sources import sources
+    from common.source_files import sources
 
     heavy = {"torch", "transformers", "librosa", "openvino", "nncf", "datasets", "huggingface_hub"}
     files = sources("pipeline.build", "pipeline.flags", "pipeline.running")

@@ -9,11 +9,11 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from common.sources import ROOT
-from pipeline import content as module
+from common.source_files import ROOT
 from pipeline import flags
+from pipeline import local_file_hashes as module
 from pipeline.build import Build, installed, versions
-from pipeline.content import Contents
+from pipeline.local_file_hashes import Contents
 from pipeline.speech import Speech, checkpoint_content
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ from calibration import decoder, decoder_samples, decoder_texts, encoder, featur
 from calibration.sample import ARRAYS
 from common.cli import UserError
 from common.files import read_json, read_jsonl, sha256_of, write_jsonl
-from common.sources import code_hash, sources
+from common.source_files import code_hash, sources
 from data.cache import local_folder
 from data.clips import interleave, read_audio
 from data.whisper import facts_of, load_model

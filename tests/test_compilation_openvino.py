@@ -16,7 +16,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from common.cli import UserError
 from common.files import read_json, save_npy, sha256_of, write_json
 from compilation.openvino import quantise
-from compilation.openvino.layers import layers_of
+from compilation.openvino.float_layers import layers_of
 from runtime import graphs as float_graphs
 from runtime.graphs import decoder_cross_graph, decoder_graph, encoder_graph
 from runtime.ir import compile_model, fix_batch, make_stateful, read_model, save_model, trim_states

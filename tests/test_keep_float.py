@@ -10,7 +10,7 @@ import yaml
 
 from common.cli import UserError
 from common.files import read_json, write_json, write_jsonl
-from evaluation.layers import choose_float
+from evaluation.layers import search_keep_float
 from evaluation.layers.smallest_count import Found, fewest
 from tests.workflow import DEMO, snakemake
 
@@ -105,7 +105,7 @@ class Doubles:
 def doubles(monkeypatch: pytest.MonkeyPatch) -> Doubles:
     """In place of the processes of a search."""
     found = Doubles()
-    monkeypatch.setattr("evaluation.layers.trials.run_module", found)
+    monkeypatch.setattr("evaluation.layers.float_trials.run_module", found)
     return found
 
 
@@ -120,7 +120,7 @@ def search(folder: Path, *options: str, parts: str = "encoder decoder", tries: i
     words = [word for name, file in files.items() for word in (f"--{name}", str(folder / file))]
     words += ["--calibration", str(folder / "encoder.json"), str(folder / "decoder.json")]
     words += ["--search", *parts.split(), "--tries", str(tries), "--gate", json.dumps(GATE)]
-    choose_float.main([*words, *options, "--out", str(folder / "parts/keep_float.json")])
+    search_keep_float.main([*words, *options, "--out", str(folder / "parts/keep_float.json")])
     return folder / "parts/keep_float.json"
 
 
@@ -170,7 +170,7 @@ def test_changed_code_compiles_again(
 ) -> None:
     search(tmp_path)
     done = len(doubles.asked)
-    monkeypatch.setattr("evaluation.layers.trials.code_hash", lambda *modules: list(modules))
+    monkeypatch.setattr("evaluation.layers.float_trials.code_hash", lambda *modules: list(modules))
     search(tmp_path)
     assert doubles.asked[done:] == doubles.asked[:done]
 

@@ -14,7 +14,7 @@ from openvino import opset13
 from common.cli import UserError
 from common.files import listed, read_json, read_jsonl, sha256_of, write_json, write_jsonl
 from compilation.openvino import quantise
-from compilation.openvino.layers import layers_of, value_products
+from compilation.openvino.float_layers import layers_of, value_products
 from evaluation.layers import rank
 from evaluation.layers.cut import by_name
 from runtime.ir import compile_model, read_model, save_model

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from common.files import sha256_of, write_json
-from common.sources import sources
-from compilation.qb.generations import GENERATIONS, generation_of, table
+from common.source_files import sources
+from compilation.qb.arguments_by_version import GENERATIONS, generation_of, table
 from compilation.qb.limits import Refused, check_target, scheme_for, targets_of, warnings_on
 from compilation.qb.recipes import Make, Wish
 from compilation.qb.samples import check_samples

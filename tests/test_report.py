@@ -19,12 +19,12 @@ from common.files import read_json, write_json
 from data.languages import FLEURS_TO_WHISPER
 from evaluation.report import write as report
 from evaluation.report.audio import numbered
-from evaluation.report.clips import marked
 from evaluation.report.comparison import on_front
 from evaluation.report.format import number, percent, points, significant, size
 from evaluation.report.halves import blame
 from evaluation.report.languages import NAMES, name_of, tag_of
 from evaluation.report.summary import verdict
+from evaluation.report.worst_clips import marked
 
 VOID = {"br", "link", "meta", "wbr", "col"}
 SHAPES = {"circle", "line", "path", "rect"}  # of SVG, closed by themselves

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from common import sources as module
-from common.sources import ROOT, code_hash, hashed_sources, sources
+from common import source_files as module
+from common.source_files import ROOT, code_hash, hashed_sources, sources
 from tests.imports import PACKAGES
 
 

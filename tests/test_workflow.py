@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from common.files import read_json, sha256_of
-from common.sources import sources
+from common.source_files import sources
 from compilation.hand_off import sums
 from tests.imports import ROOT
 from tests.workflow import DEMO, planned, snakemake

@@ -29,7 +29,7 @@ from common.cli import UserError, run
 from common.disk import require_space
 from common.files import read_json, sha256_of, write_json
 from common.listing import check_file, check_listed
-from compilation.qb.generations import generation_of
+from compilation.qb.arguments_by_version import generation_of
 from compilation.qb.limits import (
     NPU_TARGETS,
     SCHEMES,
@@ -38,9 +38,9 @@ from compilation.qb.limits import (
     scheme_for,
     warnings_on,
 )
-from compilation.qb.process import call
 from compilation.qb.recipes import RECIPES, VALIDATED
 from compilation.qb.samples import check_samples
+from compilation.qb.watch_child import call
 
 PACKAGES = ("qbcompiler", "torch", "transformers", "numpy")
 

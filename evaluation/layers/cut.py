@@ -5,7 +5,7 @@ from typing import NamedTuple
 import openvino as ov
 from openvino import opset13
 
-from compilation.openvino.layers import layers_of
+from compilation.openvino.float_layers import layers_of
 
 # NNCF may quantise before these instead of right before the layer.
 MOVING = ("Reshape", "Squeeze", "Transpose", "Unsqueeze")

@@ -69,11 +69,11 @@ rule choose_float_layers:
         "logs/choose_float_layers/{model}.log",
     threads: workflow.cores
     params:
-        *sources("evaluation.layers.choose_float"),
+        *sources("evaluation.layers.search_keep_float"),
         packages=versions("jiwer", "nncf", "numpy", "openvino", "torch", "transformers"),
         flags=lambda wildcards: flags.float_search(config, BUILD),
         tasks=lambda wildcards: BUILD.tasks(wildcards.model),
     shell:
-        "python -m evaluation.layers.choose_float {params.flags:q}"
+        "python -m evaluation.layers.search_keep_float {params.flags:q}"
         " --checkpoint {input.checkpoint:q} --graphs {input.graphs:q}"
         " --calibration {input.calibration:q} --clips {input.clips:q} --tasks {params.tasks:q} --out {output:q} 2> {log:q}"

@@ -1,6 +1,6 @@
 """What one pair of parts makes of clips, and how long it takes; target cpu.
 
-A trial of choose_float.py, which needs no more. (evaluation.quality.evaluate has every pairing.)
+A trial of search_keep_float.py, which needs no more. (quality.evaluate has every pairing.)
 """
 
 import argparse
@@ -13,8 +13,8 @@ from common.listing import check_listed
 from data.cache import local_folder
 from data.clips import interleave, understood
 from data.whisper import load_processor
-from evaluation.transcription.clips import Pairings, transcribe_clips
 from evaluation.transcription.models import with_sessions
+from evaluation.transcription.transcribe_clips import Pairings, transcribe_clips
 from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder, float_decoder, float_encoder
 from runtime.tables import TABLES
 

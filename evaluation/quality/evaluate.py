@@ -26,9 +26,9 @@ from compilation.hand_off.expect import POSITIONS
 from data.clips import Clip, interleave, understood
 from evaluation.quality.distances import distance, logit_distances
 from evaluation.scoring.pairs import FLOAT
-from evaluation.transcription.clips import Pairings, Transcribed, transcribe_clips
 from evaluation.transcription.generate import detect, logits_of
 from evaluation.transcription.models import with_sessions
+from evaluation.transcription.transcribe_clips import Pairings, Transcribed, transcribe_clips
 from runtime.folder import sessions_of
 from runtime.openvino_sessions import float_decoder, float_encoder
 

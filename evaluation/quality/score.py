@@ -19,7 +19,7 @@ from common.cli import run
 from common.files import read_json, write_json
 from evaluation.scoring.checks import ACCURACY
 from evaluation.scoring.gate import judge
-from evaluation.scoring.gate_bounds import BOUNDS, bounds
+from evaluation.scoring.gate_option import BOUNDS, bounds
 from evaluation.scoring.pairs import COMPILED, FLOAT
 from evaluation.scoring.task_statistics import KINDS, Row, by_task, cell, heard_kinds, scored
 

@@ -13,9 +13,9 @@ from evaluation.report.format import (
 )
 from evaluation.report.languages import name_of
 from evaluation.report.provenance import differing
+from evaluation.report.quality_sections import COMPILED, FLOAT
 from evaluation.report.scatter import Point, plot
-from evaluation.report.sections import COMPILED, FLOAT
-from evaluation.report.speed import sides, value_of
+from evaluation.report.speed_sections import sides, value_of
 from evaluation.report.summary import verdict
 
 Result = tuple[dict[str, Any], dict[str, Any]]  # quality.json, and by name what else there is

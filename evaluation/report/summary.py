@@ -16,8 +16,8 @@ from evaluation.report.format import (
     times,
 )
 from evaluation.report.languages import name_of
-from evaluation.report.sections import COMPILED, FLOAT, languages_of, loss_of
-from evaluation.report.speed import gain
+from evaluation.report.quality_sections import COMPILED, FLOAT, languages_of, loss_of
+from evaluation.report.speed_sections import gain
 from evaluation.scoring.gate import AT_LEAST, FAILED, PASSED, UNKNOWN
 
 UNSURE = "Passed, as far as so few clips can tell"

@@ -24,11 +24,8 @@ import jinja2
 
 from common.cli import UserError, run
 from common.files import read_json, write_text
-from evaluation.report import clips as clip_rows
 from evaluation.report import comparison as several
-from evaluation.report import numerics as signal_sections
-from evaluation.report import sections as quality_sections
-from evaluation.report import speed as speed_sections
+from evaluation.report import quality_sections, signal_sections, speed_sections, worst_clips
 from evaluation.report import summary as summary_section
 from evaluation.report.format import size
 from evaluation.report.halves import pairings
@@ -83,7 +80,7 @@ def report(
     """
     template = environment().get_template("report.html.j2")
     context = sections(quality, files, published or []) | {"limit": size(limit)}
-    clips = clip_rows.clips_of(quality)
+    clips = worst_clips.clips_of(quality)
     for kept in range(len(clips), -1, -1):
         page = template.render(**context, clips=clips[:kept], dropped=len(clips) - kept)
         if len(page.encode()) <= limit:

@@ -1,6 +1,7 @@
 """Find the fewest layers that must stay in float32 for a compiled model to pass its gate.
 
-    python -m evaluation.layers.choose_float --search encoder decoder --tries 8 --gate '{...}' \
+    python -m evaluation.layers.search_keep_float --search encoder decoder --tries 8 \
+        --gate '{...}' \
         --checkpoint data/checkpoints/whisper-small.json \
         --graphs runtime/float/whisper-small/manifest.json \
         --calibration calibration/sets/whisper-small/{encoder,decoder}/manifest.json \
@@ -24,9 +25,9 @@ from typing import Any, NamedTuple
 
 from common.cli import UserError, run
 from common.files import read_json, write_json
+from evaluation.layers.float_trials import Search, Try
 from evaluation.layers.smallest_count import Found, fewest
-from evaluation.layers.trials import Search, Try
-from evaluation.scoring.gate_bounds import bounds
+from evaluation.scoring.gate_option import bounds
 
 PARTS = {"encoder": "encoder", "decoder": "decoder", "decoder_cross": "decoder"}  # of each graph
 GROWTH = 3  # bytes that a weight grows by from int8 to float32

@@ -1,6 +1,6 @@
 """One call of the NPU vendor's compiler, in a process of its own: it may abort, or never return.
 
-Run by compilation/qb/compile.py as `python -m compilation.qb.invoke REQUEST.json`. Imports the
+Run by compilation/qb/compile.py as `python -m compilation.qb.child REQUEST.json`. Imports the
 compiler, torch and transformers only where they are needed, and nothing else that is not in the
 standard library. Writes RESULT.json, which the request names: the arguments of the call.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from common.cli import run
 from common.gpu import has_gpu
-from compilation.qb.generations import generation_of
+from compilation.qb.arguments_by_version import generation_of
 from compilation.qb.limits import Refused
 from compilation.qb.recipes import Make, Wish
 

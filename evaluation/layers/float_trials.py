@@ -1,4 +1,4 @@
-"""The tries of choose_float: parts compiled, heard and judged, each in its process."""
+"""The tries of search_keep_float: parts compiled, heard and judged, each in its process."""
 
 import importlib.metadata
 import shutil
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from common.child_process import run_module
 from common.files import read_json, sha256_of, write_json
-from common.sources import code_hash
+from common.source_files import code_hash
 from compilation.openvino import quantise
 from evaluation.layers import rank, transcribe_trial
 from evaluation.scoring.gate import judge, said

@@ -1,7 +1,7 @@
 """The exact keyword arguments of the NPU vendor's compiler, by its generation.
 
-`python -m compilation.qb.generations` prints the tables of docs/npu.md. Only the standard library
-is used: this also runs in the interpreter that has the compiler.
+`python -m compilation.qb.arguments_by_version` prints the tables of docs/npu.md. Only the standard
+library is used: this also runs in the interpreter that has the compiler.
 """
 
 from collections.abc import Callable

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from common.cli import UserError
 from common.files import read_json, write_json
-from compilation.qb import invoke
+from compilation.qb import child as invoke
 
 LAST_LINES = 8  # of what the compiler wrote, in the message of a failure
 KEPT = 1 << 16  # bytes of it
@@ -48,7 +48,7 @@ def call(request: dict[str, Any], folder: Path, suffix: str, hours: float) -> di
     """Make the call that a request describes; what it cost, and `file`, what it has written.
 
     Args:
-        request: Step, versions, wish and paths, as compilation/qb/invoke.py takes them.
+        request: Step, versions, wish and paths, as compilation/qb/child.py takes them.
         folder: For the files of this call; replaced.
         suffix: Of the file that is written there.
         hours: After which the process is stopped.
