@@ -1,12 +1,16 @@
 """Log-mel features, as the encoder's graph takes them."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from transformers import WhisperFeatureExtractor
 
 from data.audio import RATE
 
+if TYPE_CHECKING:
+    from transformers import WhisperFeatureExtractor
 
-def encoder_input(extractor: WhisperFeatureExtractor, audio: np.ndarray) -> np.ndarray:
+
+def encoder_input(extractor: "WhisperFeatureExtractor", audio: np.ndarray) -> np.ndarray:
     """Features of one clip: float32, C-contiguous [1, 3000, n_mels], time-major.
 
     The checkpoint's own extractor computes them, as at run time; NPUs take the last axis as

@@ -15,7 +15,6 @@ import torch
 import yaml
 from transformers import GenerationConfig, WhisperForConditionalGeneration, WhisperProcessor
 
-from common import config as configuration
 from common.cli import UserError
 from common.files import read_json, read_jsonl, sha256_of, write_json, write_jsonl
 from data import label_model, labels
@@ -24,6 +23,7 @@ from data.clips import read_audio
 from data.label_store import Label, LabelStore
 from data.languages import FLEURS_TO_WHISPER
 from evaluation.scoring.text_errors import normalise
+from pipeline import config as configuration
 from tests.conftest import ROOT, make_checkpoint, make_clips, manifest_of
 
 SENTENCE = r"^[^\n]+$"

@@ -32,7 +32,7 @@ RULES = {  # what each rule's output feeds, directly
     ],
     "calibrate_encoder": [
         *("calibrate_decoder", "quantise_encoder", "assemble_hand_off"),
-        *("measure_coverage", "evaluate"),
+        *("measure_coverage", "evaluate", "make_golden"),
     ],
     "calibrate_decoder": ["quantise_decoder", "assemble_hand_off", "measure_coverage"],
     "export_graphs": [

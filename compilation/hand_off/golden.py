@@ -6,6 +6,7 @@ float encoder's) from a model that hears badly (they are near, and the text is w
 Example:
     python -m compilation.hand_off.golden --checkpoint data/checkpoints/whisper-small.json
         --graphs runtime/float/whisper-small/manifest.json
+        --calibration calibration/sets/whisper-small/encoder/manifest.json
         --clips data/audio_files/calibration/de_de.jsonl data/audio_files/calibration/en_us.jsonl
         --out compilation/golden/whisper-small/golden.json
 
@@ -21,11 +22,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from calibration.features import encoder_input
 from calibration.prompts import TRANSCRIBE, prompt_tokens
 from common.cli import run
-from common.files import listed, replacing, save_npy, write_json
-from common.listing import check_listed
+from common.files import listed, read_json, replacing, save_npy, write_json
+from common.listing import check_file, check_listed
 from compilation.hand_off.expect import EVERY, MAX_NEW_TOKENS, hear
 from data.clips import Clip, interleave, read_audio, understood
 from data.whisper import load_feature_extractor, load_generation, load_tokenizer
@@ -44,12 +47,34 @@ def choose(clips: list[Clip]) -> list[Clip]:
     return [*chosen, *(others or same)[: CLIPS - 1]]
 
 
-def make(checkpoint: Path, graphs: Path, clip_manifests: list[Path], out: Path) -> dict[str, Any]:
+def features_of(clip: Clip, calibration: Path, checkpoint: Path) -> np.ndarray:
+    """Features of a whole clip: of the calibration set, or computed where it has a part only.
+
+    Args:
+        clip: One that the set was made of.
+        calibration: Manifest of the encoder's set.
+        checkpoint: Manifest of the checkpoint.
+
+    Raises:
+        UserError: The file is missing or was changed.
+    """
+    for sample in read_json(calibration)["samples"]:
+        if (sample["clip_sha256"], sample["fraction"]) == (clip["sha256"], 1):
+            path = calibration.with_name(sample["file"])
+            check_file(path, sample["sha256"], calibration)
+            return np.load(path)
+    return encoder_input(load_feature_extractor(checkpoint), read_audio(clip))
+
+
+def make(
+    checkpoint: Path, graphs: Path, calibration: Path, clip_manifests: list[Path], out: Path
+) -> dict[str, Any]:
     """Write the golden samples of a checkpoint; the content of golden.json.
 
     Args:
         checkpoint: Manifest of the checkpoint.
         graphs: Manifest of its float graphs.
+        calibration: Manifest of the encoder's calibration set.
         clip_manifests: Manifests of calibration clips, one a language.
         out: golden.json.
     """
@@ -59,12 +84,12 @@ def make(checkpoint: Path, graphs: Path, clip_manifests: list[Path], out: Path) 
     check_listed(graphs)
     folder = out.parent
     generation, tokenizer = load_generation(checkpoint), load_tokenizer(checkpoint)
-    extractor, tables = load_feature_extractor(checkpoint), load_tables(graphs.with_name(TABLES))
+    tables = load_tables(graphs.with_name(TABLES))
     encoder, decoder = float_encoder(graphs.parent), float_decoder(graphs.parent, 1)
     clips = []
     for clip in choose(understood(interleave(clip_manifests), generation)):
         name = clip["path"].stem
-        features = encoder_input(extractor, read_audio(clip))
+        features = features_of(clip, calibration, checkpoint)
         prompt = prompt_tokens(clip["whisper_language"], TRANSCRIBE, generation)
         states, tokens = hear(encoder, decoder, tables, generation, features, clip, prompt)
         with replacing(folder / f"{name}.wav") as temporary:
@@ -89,10 +114,13 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--checkpoint", type=Path, required=True, help="manifest of the checkpoint")
     parser.add_argument("--graphs", type=Path, required=True, help="manifest of its float graphs")
+    parser.add_argument(
+        "--calibration", type=Path, required=True, help="manifest of the encoder's set"
+    )
     parser.add_argument("--clips", type=Path, nargs="+", required=True, help="manifests of clips")
     parser.add_argument("--out", type=Path, required=True, help="the golden.json to write")
     args = parser.parse_args(argv)
-    golden = make(args.checkpoint, args.graphs, args.clips, args.out)
+    golden = make(args.checkpoint, args.graphs, args.calibration, args.clips, args.out)
     texts = ", ".join(f"{clip['language']} `{clip['text']}`" for clip in golden["clips"])
     print(f"golden samples: {texts}", file=sys.stderr)
 

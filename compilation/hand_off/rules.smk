@@ -13,6 +13,7 @@ rule make_golden:
     input:
         checkpoint="data/checkpoints/{model}.json",
         graphs="runtime/float/{model}/manifest.json",
+        calibration="calibration/sets/{model}/encoder/manifest.json",
         clips=lambda wildcards: BUILD.clips("calibration", wildcards.model),
     output:
         "compilation/golden/{model}/golden.json",
@@ -23,7 +24,8 @@ rule make_golden:
         packages=versions("numpy", "openvino", "tokenizers", "transformers"),
     shell:
         "python -m compilation.hand_off.golden --checkpoint {input.checkpoint:q}"
-        " --graphs {input.graphs:q} --clips {input.clips:q} --out {output:q} 2> {log:q}"
+        " --graphs {input.graphs:q} --calibration {input.calibration:q}"
+        " --clips {input.clips:q} --out {output:q} 2> {log:q}"
 
 
 rule assemble_hand_off:
