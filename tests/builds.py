@@ -3,13 +3,13 @@
 They are built beside other tests, and so by processes of their own alone.
 """
 
-import subprocess
-import sys
+import os
 import tempfile
 from pathlib import Path
 
 import yaml
 
+from tests.forks import WHISPER
 from tests.imports import ROOT
 from tests.qb import interpreter, without_runtime
 from tests.workflow import DEMO, clean_copy, snakemake
@@ -36,8 +36,8 @@ def build_real_shapes() -> Path:
     folder = clean_copy(Path(tempfile.mkdtemp(prefix="real-")) / "project")
     for model, shape in SHAPED.items():
         options = ["--shape", shape, "--layers", "1", "--out", str(folder / "random" / model)]
-        command = [sys.executable, "-m", "benchmarks.random_checkpoint", *options]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        done = WHISPER.run("benchmarks.random_checkpoint", *options, cwd=ROOT, env=os.environ)
+        assert done.returncode == 0, done.stderr
     config = {
         "build": list(SHAPED),
         "models": {

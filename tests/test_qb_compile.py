@@ -16,7 +16,7 @@ from common.files import read_json, read_jsonl
 from compilation.hand_off.vendor import core_mode, cores
 from compilation.qb.check import read_part
 from compilation.qb.limits import SCHEMES
-from tests.forks import Forks
+from tests.forks import WHISPER
 from tests.imports import ROOT
 from tests.qb import double, fake_set, interpreter, placed, step
 
@@ -34,19 +34,17 @@ WAYS = {  # version, target: recipe, schemes of encoder and decoder
 def test_every_generation_takes_what_it_is_called_with(tmp_path: Path, checkpoint: Path) -> None:
     """The double swallows names that it does not know, as the real one does, and counts them."""
 
-    forks = Forks("torch", "transformers.models.whisper.modeling_whisper")
-
     def both(way: tuple[str, str]) -> tuple[Path, subprocess.CompletedProcess]:
         folder = tmp_path / way[0]
         variables = os.environ | double(folder, way[0])
         placed(checkpoint, folder)
         given = (str(folder), way[1], *WAYS[way])
-        return folder, forks.run("tests.qb_all", *given, cwd=ROOT, env=variables)
+        return folder, WHISPER.run("tests.qb_all", *given, cwd=ROOT, env=variables)
 
     with ThreadPoolExecutor(2) as pool:
         runs = dict(zip(WAYS, pool.map(both, WAYS), strict=True))
     for (version, target), (folder, done) in runs.items():
-        assert done.returncode == 0, done.stdout
+        assert done.returncode == 0, done.stderr
         calls = read_jsonl(folder / "calls.jsonl")
         functions = [call["function"] for call in calls]
         assert functions.count("mblt_compile") == functions.count("mxq_compile") == 2

@@ -1,9 +1,8 @@
 """The demo run, from a clean copy, and exactly what a changed setting or source file re-runs."""
 
+import os
 import re
 import shutil
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ import yaml
 from common.files import read_json, sha256_of
 from common.source_files import sources
 from compilation.hand_off import sums
+from tests.forks import WHISPER
 from tests.imports import ROOT
 from tests.workflow import DEMO, planned, snakemake
 
@@ -140,9 +140,7 @@ def test_transcribe_prints_what_was_measured(demo: Path, language: str, task: st
     row = next(r for r in heard["rows"] if (r["language"], r["task"]) == (language, task))
     options = ["--language", language.split("_")[0], "--task", task]
     command = ["evaluation.transcribe", "compiled/whisper-micro/cpu", row["clip"], *options]
-    result = subprocess.run(
-        [sys.executable, "-m", *command], cwd=demo, capture_output=True, text=True, check=False
-    )
+    result = WHISPER.run(*command, cwd=demo, env=os.environ)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == row["texts"]["compiled+compiled"] != ""
 

@@ -7,10 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.forks import Forks
+from tests.forks import SNAKEMAKE
 from tests.imports import ROOT
 
-FORKS = Forks("snakemake.cli", "snakemake.report.html_reporter", "smart_open", "jsonschema")
 DEMO = ("--configfile", "demo/config.yaml")
 
 
@@ -37,7 +36,8 @@ def snakemake(
 ) -> subprocess.CompletedProcess:
     """Run Snakemake in `folder`; stdout and stderr are one text in `stdout`."""
     given = ["--cores", str(cores), *arguments]
-    return FORKS.run("snakemake", *given, cwd=folder, env=environment(**variables))
+    variables = environment(**variables)
+    return SNAKEMAKE.run("snakemake", *given, cwd=folder, env=variables, merged=True)
 
 
 def planned(folder: Path, *arguments: str) -> dict[str, int]:
