@@ -178,7 +178,8 @@ def scaled(path: Path, layer: str, factor: float) -> None:
     node = product.input_value(1).get_node()
     while not (constants := [c for c in inputs_of(node) if c.get_type_name() == "Constant"]):
         (node,) = (c for c in inputs_of(node) if c.get_type_name() in ("Convert", "Multiply"))
-    scale = next(c for c in constants if c.get_element_type() == openvino.Type.f32)
+    floats = (openvino.Type.f32, openvino.Type.f16)
+    scale = next(c for c in constants if c.get_element_type() in floats)
     larger = openvino.op.Constant(scale.data * factor)
     scale.output(0).replace(larger.output(0))
     path.unlink()  # not through a hard link
@@ -196,7 +197,7 @@ def weighted_layers(path: Path) -> list[str]:
     for op in read_model(path).get_ordered_ops():
         if op.get_type_name() == "MatMul":
             source = op.input_value(1).get_node()
-            while source.get_type_name() in ("Convert", "Multiply"):
+            while source.get_type_name() in ("Convert", "Multiply", "Subtract"):
                 source = source.input_value(0).get_node()
             if source.get_type_name() == "Constant":
                 names.append(op.get_friendly_name())
