@@ -81,7 +81,7 @@ def _check(content: Json, where: str) -> None:
     """Refuse what is no tokenizer of Whisper's kind."""
     try:
         Tokenizer.from_str(json.dumps(content))
-    except Exception as error:
+    except Exception as error:  # the library raises nothing narrower
         raise UserError(
             f"the tokenizer of {where} cannot be read ({error}): take its files from the checkpoint"
             " that the model was trained from"

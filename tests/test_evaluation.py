@@ -13,6 +13,7 @@ from compilation.hand_off.expect import cosine
 from data.cache import local_folder
 from evaluation import transcribe
 from evaluation.scoring.text_errors import Errors, count_errors, normalise
+from evaluation.transcription import long_audio
 from runtime.compiled_whisper import CompiledWhisper
 from runtime.folder import sessions_of
 from runtime.torch_sessions import TorchDecoder, TorchEncoder
@@ -184,3 +185,11 @@ def test_a_file_that_is_no_audio_is_refused(tmp_path: Path) -> None:
         transcribe.read_mono(noise)
     with pytest.raises(UserError, match=r"there is no file .*missing\.wav; give the path"):
         transcribe.read_mono(tmp_path / "missing.wav")
+
+
+@pytest.mark.parametrize("level", [0.0, 0.001])
+def test_silence_has_no_text_whatever_a_model_would_write(level: float) -> None:
+    noise = level * np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
+    assert long_audio.transcribe(None, None, noise, {}) == ""  # no model is asked
+    with pytest.raises(AttributeError):  # what is louder is heard
+        long_audio.transcribe(None, None, noise + 0.01, {})
