@@ -47,7 +47,7 @@ def _generated(
     if not samples:
         return
     rules, size = rules_of(whisper.generation), _batch_size(whisper)
-    decoder = whisper.sessions.decoder(size)
+    decoder, positions = whisper.sessions.decoder(), len(whisper.tables.positions)
     with Progress(total=len(samples), desc="decoder inputs", unit="clip") as progress:
         for indices in batches([sample.prompt for sample in samples], size):
             batch = [samples[index] for index in indices]
@@ -55,7 +55,7 @@ def _generated(
             states = [array_cache.read(cache, sample.keys[STATES], STATES) for sample in full]
             prompts = [sample.prompt for sample in full]
             rows = greedy(
-                *(decoder, whisper.tables, np.concatenate(states), prompts, rules, max_new_tokens)
+                *(decoder, np.concatenate(states), prompts, rules, positions, max_new_tokens)
             )
             yield from zip(batch, rows, strict=False)
             progress.update(len(batch))

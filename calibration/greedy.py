@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 
 from runtime.sessions import DecoderSession
-from runtime.tables import Tables
 
 CHUNK = 32  # tokens; see `first_feed`
 
@@ -65,10 +64,10 @@ def batches(prompts: list[list[int]], size: int) -> Iterator[list[int]]:
 
 def greedy(
     decoder: DecoderSession,
-    tables: Tables,
     states: np.ndarray,
     prompts: list[list[int]],
     rules: Rules,
+    positions: int,
     max_new_tokens: int,
 ) -> list[list[int]]:
     """All tokens that the decoder is fed for each clip: its prompt, then what it says.
@@ -77,20 +76,20 @@ def greedy(
     are written where the prompt does not switch them off.
 
     Args:
-        decoder: A session for this batch.
-        tables: The checkpoint's embedding tables.
+        decoder: A session.
         states: Encoder states, float32 [B, positions, d_model].
         prompts: The prompts' tokens, equal in `first_feed`.
         rules: The checkpoint's.
-        max_new_tokens: Tokens after the prompt at most; cut to what the position table holds.
+        positions: How many tokens the checkpoint has positions for.
+        max_new_tokens: Tokens after the prompt at most; cut to what there are positions for.
     """
     rows = [list(prompt) for prompt in prompts]
-    limits = [min(len(prompt) + max_new_tokens, len(tables.positions)) for prompt in prompts]
+    limits = [min(len(prompt) + max_new_tokens, positions) for prompt in prompts]
     finished = [len(prompt) >= limit for prompt, limit in zip(prompts, limits, strict=True)]
     decoder.start(states)
     feed, cached = np.array([prompt[: first_feed(prompts[0])] for prompt in prompts]), 0
     while not all(finished):
-        scores = decoder.step(tables.embed(feed, cached), cached)[:, -1]
+        scores = decoder.step(feed, cached)[:, -1]
         cached += feed.shape[1]
         for row, (ids, prompt) in enumerate(zip(rows, prompts, strict=True)):
             if finished[row] or len(ids) > cached:  # or it is still fed its prompt

@@ -1,5 +1,6 @@
 """Files that a record or a manifest lists with their SHA-256: whether they still are those."""
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,3 +33,20 @@ def check_file(path: Path, sha256: str, listing: Path) -> None:
         raise UserError(
             f"{path} is missing or was changed; delete {listing} and run the same command again"
         )
+
+
+def copy_listed(manifest: Path, places: dict[str, Path]) -> None:
+    """Copy files that a manifest lists, checked.
+
+    No links: what a copy is for must not change with the original, nor this with the copy.
+
+    Args:
+        manifest: The manifest.
+        places: Where to, of each file by its name in the manifest.
+
+    Raises:
+        UserError: One is missing or was changed.
+    """
+    check_listed(manifest, places)
+    for name, place in places.items():
+        shutil.copyfile(manifest.with_name(name), place)

@@ -18,8 +18,12 @@ from common.files import read_json
 from compilation.hand_off import sums, vendor
 from compilation.hand_off.provenance import check_manifest
 from compilation.qb.check import expected_sizes, read_part
+from runtime.folder import CPU, OPENVINO, device_of
 from runtime.npu_sessions import has_npu
 from runtime.tables import NAMES, load_tables
+
+# Of each part for the target cpu, the input whose sizes are its model's.
+TAKES = {"encoder": "input_features", "decoder": "encoder_hidden_states"}
 
 
 def checked_files(folder: Path) -> str:
@@ -55,6 +59,8 @@ def checked_config(folder: Path) -> str:
     """config.json names the parts, and cores that they were compiled for and the device has."""
     manifest, path = read_json(folder / "manifest.json"), folder / "config.json"
     config = read_json(path)
+    if manifest["target"] == "cpu":
+        return f"{config['model_type']}, {len(OPENVINO)} parts"
     said = []
     for part in vendor.PARTS:
         record = manifest["parts"][part]
@@ -62,15 +68,16 @@ def checked_config(folder: Path) -> str:
             raise UserError(
                 f"{path}: {part}_mxq_path is {config.get(f'{part}_mxq_path')}, no file of it"
             )
-        if manifest["target"] != "cpu":
-            scheme = record["settings"]["wish"]["scheme"]
-            vendor.check_cores(part, config, manifest["target"], scheme, path)
-            said.append(f"{part} {config[f'{part}_core_mode']}, compiled for `{scheme}`")
-    return "; ".join(said) or "the parts' files"
+        scheme = record["settings"]["wish"]["scheme"]
+        vendor.check_cores(part, config, manifest["target"], scheme, path)
+        said.append(f"{part} {config[f'{part}_core_mode']}, compiled for `{scheme}`")
+    return "; ".join(said)
 
 
 def checked_tables(folder: Path) -> str:
     """The embedding tables, and nothing else, in the shapes of config.json."""
+    if device_of(folder) == CPU:
+        return "in the decoder"
     config, path = read_json(folder / "config.json"), folder / "model.safetensors"
     with safe_open(path, "np") as file:
         types = {name: file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118
@@ -89,26 +96,28 @@ def checked_parts(folder: Path) -> str:
     manifest, config = read_json(folder / "manifest.json"), read_json(folder / "config.json")
     said = []
     for part in vendor.PARTS:
-        path, sizes = folder / config[f"{part}_mxq_path"], expected_sizes(part, config)
+        sizes = expected_sizes(part, config)
         if manifest["target"] == "cpu":
-            said.append(f"{part} by {_read_graph(path, sizes[0])}")
+            path = folder / f"{OPENVINO[part]}.xml"
+            said.append(f"{part} by {_read_graph(path, TAKES[part], sizes[-1])}")
             continue
+        path = folder / config[f"{part}_mxq_path"]
         mode, places = config[f"{part}_core_mode"], vendor.places(part, config)
         read = read_part(path, sizes, mode, places, "get the folder again, whole")
         said.append(f"{part} by qbruntime {read['runtime']}" if read["read"] else read["reason"])
     return ", ".join(dict.fromkeys(said))
 
 
-def _read_graph(path: Path, sizes: set[int]) -> str:
+def _read_graph(path: Path, name: str, sizes: set[int]) -> str:
+    """Read a graph, and compare the sizes of one of its inputs."""
     import openvino
 
     try:
-        model = openvino.Core().read_model(path)
+        shape = openvino.Core().read_model(path).input(name).get_partial_shape()
     except RuntimeError as error:
         raise UserError(
             f"{path} cannot be read by OpenVINO: {str(error).splitlines()[0]}"
         ) from None
-    shape = model.inputs[0].get_partial_shape()
     found = {size.get_length() for size in shape if size.is_static}
     if not sizes <= found:
         raise UserError(f"{path} takes {shape}, where config.json has sizes {sorted(sizes)}")

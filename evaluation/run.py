@@ -31,24 +31,10 @@ from evaluation.scoring.pairs import COMPILED, FLOAT
 from evaluation.transcription.generate import detect
 from evaluation.transcription.models import with_sessions
 from evaluation.transcription.transcribe_clips import Pairings, transcribe_clips
-from runtime.folder import sessions_of
+from runtime.folder import CPU, NPU, device_of, sessions_of
 
-DEVICES = {".xml": "cpu", ".mxq": "npu"}
 KEPT = ("language", "whisper_language", "seconds")
 COLUMNS = ("texts", "tokens", "at_limit")
-
-
-def device_of(folder: Path) -> str:
-    """What a folder's parts run on.
-
-    Raises:
-        UserError: it is no hand-off folder.
-    """
-    config = read_json(folder / "config.json")
-    suffix = Path(config.get("encoder_mxq_path", "")).suffix
-    if suffix not in DEVICES:
-        raise UserError(f"{folder} is no hand-off folder: its config.json names no parts")
-    return DEVICES[suffix]
 
 
 def clips_for(manifest: dict[str, Any], folder: Path) -> list[Path]:
@@ -155,7 +141,7 @@ def main(argv: list[str] | None = None) -> None:
         required=True,
         help="folder of recordings and their manifests (*.jsonl)",
     )
-    add("--device", choices=["cpu", "npu"], help="that the folder must be for")
+    add("--device", choices=[CPU, NPU], help="that the folder must be for")
     add("--float", type=Path, dest="pipeline", help="transcripts.json of the pipeline")
     add("--gate", type=bounds, help="bounds, as evaluation.gate of config.yaml, as JSON")
     add("--out", type=Path, required=True, help="folder for transcripts.json and quality.json")

@@ -1,7 +1,7 @@
 """`CompiledWhisper`: transformers' own Whisper with its encoder and decoder run by two sessions.
 
 `generate()` with its languages, tasks, timestamps, beams and long-form logic is the library's. Only
-the arithmetic of the two parts is replaced; token and position embedding stay on the host.
+the arithmetic of the two parts is replaced.
 """
 
 from typing import Any
@@ -25,8 +25,6 @@ class CompiledWhisper(WhisperForConditionalGeneration):
     Args:
         config: The checkpoint's configuration.
         generation: The checkpoint's generation configuration.
-        tokens: Token embedding table, float32 [vocabulary, d_model].
-        positions: Position embedding table, float32 [max_target_positions, d_model].
         encoder: Session of the encoder.
         decoder: Session of the decoder.
     """
@@ -35,8 +33,6 @@ class CompiledWhisper(WhisperForConditionalGeneration):
         self,
         config: WhisperConfig,
         generation: GenerationConfig,
-        tokens: torch.Tensor,
-        positions: torch.Tensor,
         encoder: EncoderSession,
         decoder: DecoderSession,
     ) -> None:
@@ -49,7 +45,7 @@ class CompiledWhisper(WhisperForConditionalGeneration):
         # session what it has not seen.
         self.generation_config.use_cache = False
         self.model.encoder = _EncoderBridge(shell, encoder)
-        self.model.decoder = _DecoderBridge(tokens, positions, decoder)
+        self.model.decoder = _DecoderBridge(config, decoder)
         self.proj_out = nn.Identity()
         self.eval()
 
@@ -71,16 +67,13 @@ class _EncoderBridge(WhisperEncoder):
 class _DecoderBridge(nn.Module):
     """Feeds a session the tokens that it has not seen; returns logits in place of hidden states."""
 
-    def __init__(
-        self, tokens: torch.Tensor, positions: torch.Tensor, session: DecoderSession
-    ) -> None:
+    def __init__(self, config: WhisperConfig, session: DecoderSession) -> None:
         super().__init__()
-        self.embed_tokens = nn.Embedding.from_pretrained(tokens)
-        self.register_buffer("positions", positions)
         self._session = session
         self._states = np.empty(0, np.float32)
         self._fed: list[int] = []
-        self._logits = np.empty((positions.shape[0], tokens.shape[0]), dtype=np.float32)
+        shape = config.max_target_positions, config.vocab_size
+        self._logits = np.empty(shape, dtype=np.float32)
 
     def forward(
         self,
@@ -111,8 +104,7 @@ class _DecoderBridge(nn.Module):
         pairs = zip(ids, self._fed, strict=False)
         cached = next((i for i, (new, old) in enumerate(pairs) if new != old), len(self._fed))
         if cached < len(ids):
-            tokens = self.embed_tokens.weight[ids[cached:]]
-            embeddings = (tokens + self.positions[cached : len(ids)]).unsqueeze(0).numpy()
-            self._logits[cached : len(ids)] = self._session.step(embeddings, cached)[0]
+            fed = np.array([ids[cached:]])
+            self._logits[cached : len(ids)] = self._session.step(fed, cached)[0]
             self._fed = list(ids)
         return torch.from_numpy(self._logits[: len(ids)])

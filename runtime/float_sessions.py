@@ -17,7 +17,7 @@ class FloatSessions(NamedTuple):
     """How to begin each part, and what fits it."""
 
     encoder: Callable[[], EncoderSession]
-    decoder: Callable[[int], DecoderSession]  # for a batch
+    decoder: Callable[[], DecoderSession]
     encoded_at_once: int  # clips
     decoder_bytes: int  # for the keys and values of a batch's encoder states
     device: str  # for manifests
@@ -49,7 +49,7 @@ def cpu_sessions(graphs: Path) -> FloatSessions:
     folder = graphs.parent
     return FloatSessions(
         encoder=lambda: float_encoder(folder),
-        decoder=lambda batch: float_decoder(folder, batch),
+        decoder=lambda: float_decoder(folder),
         encoded_at_once=1,
         decoder_bytes=900_000_000,
         device="cpu: OpenVINO, float32",
@@ -68,7 +68,7 @@ def cuda_sessions(checkpoint: Path) -> FloatSessions:
     model = cache(lambda: load_model(checkpoint).cuda())
     return FloatSessions(
         encoder=lambda: TorchEncoder(model()),
-        decoder=lambda _batch: TorchDecoder(model()),
+        decoder=lambda: TorchDecoder(model()),
         encoded_at_once=16,
         decoder_bytes=4_000_000_000,
         device=f"cuda: torch, float32, {torch.cuda.get_device_name()}",

@@ -3,17 +3,16 @@
     python -m runtime.graphs --checkpoint data/checkpoints/whisper-small.json \
         --out runtime/float/whisper-small/manifest.json
 
-Writes, beside the manifest, three graphs, each an .xml and a .bin, and the embedding tables:
+Writes, beside the manifest, two graphs, each an .xml and a .bin, and the embedding tables:
 
-    encoder        input_features [B, 3000, n_mels] -> encoder_hidden_states [B, 1500, d_model]
-    decoder_cross  encoder_hidden_states -> cross_key_{i}, cross_value_{i}
-    decoder        inputs_embeds [B, L, d_model], past_key_{i}, past_value_{i}, cross_key_{i},
-                   cross_value_{i} -> logits [B, L, vocab], present_key_{i}, present_value_{i}
-    tables         tables.safetensors: token and position embeddings, float32
+    encoder  input_features [B, n_mels, 3000] -> last_hidden_state [B, 1500, d_model]
+    decoder  inputs_embeds [B, L, d_model], encoder_hidden_states [B, 1500, d_model], past_key_{i},
+             past_value_{i} -> logits [B, L, vocab], present_key_{i}, present_value_{i}
+    tables   tables.safetensors: token and position embeddings, float32
 
-i counts decoder layers; keys and values are [B, heads, length, head_dim], of length 1500 (cross),
-P (past) and P + L (present); cross keys are turned, [B, heads, head_dim, 1500]. B, L and P are
-free, everything else is fixed.
+i counts decoder layers; keys and values are [B, heads, length, head_dim], of length P (past) and
+P + L (present). B, L and P are free, everything else is fixed. runtime/stateful.py makes of the
+decoder what runs.
 """
 
 import argparse
@@ -76,37 +75,40 @@ def head_shape(config: WhisperConfig, length: int) -> list[int]:
 
 def encoder_graph(model: WhisperForConditionalGeneration) -> ov.Model:
     """Float graph of the encoder."""
-    inputs = {"input_features": [-1, frames(model), model.config.num_mel_bins]}
-    return convert(Encoder(model), inputs, ["encoder_hidden_states"])
-
-
-def decoder_cross_graph(model: WhisperForConditionalGeneration) -> ov.Model:
-    """Float graph of the projections of the encoder states that one utterance needs once."""
-    config = model.config
-    inputs = {"encoder_hidden_states": [-1, config.max_source_positions, config.d_model]}
-    return convert(DecoderCross(model), inputs, layer_names(config, "cross"))
+    inputs = {"input_features": [-1, model.config.num_mel_bins, frames(model)]}
+    return convert(Encoder(model), inputs, ["last_hidden_state"])
 
 
 def decoder_graph(model: WhisperForConditionalGeneration) -> ov.Model:
-    """Float graph of the decoder, with past and present keys/values as inputs and outputs."""
+    """Float graph of the decoder, with past and present keys/values as inputs and outputs.
+
+    What an utterance needs once is traced by itself and joined: traced together, cross-attention
+    would become one operation, which turns and scales all keys at every token.
+    """
     config = model.config
-    inputs = {"inputs_embeds": [-1, -1, config.d_model]}
-    inputs |= dict.fromkeys(layer_names(config, "past"), head_shape(config, -1))
+    states, width = [-1, config.max_source_positions, config.d_model], config.d_model
+    cross_names, past_names = layer_names(config, "cross"), layer_names(config, "past")
+    cross = convert(DecoderCross(model), {"encoder_hidden_states": states}, cross_names)
     values = head_shape(config, config.max_source_positions)
     keys = [*values[:2], *values[:1:-1]]
-    inputs |= {n: keys if "_key_" in n else values for n in layer_names(config, "cross")}
-    return convert(DecoderStep(model), inputs, ["logits", *layer_names(config, "present")])
+    inputs = {"inputs_embeds": [-1, -1, width]}
+    inputs |= dict.fromkeys(past_names, head_shape(config, -1))
+    inputs |= {name: keys if "_key_" in name else values for name in cross_names}
+    step = convert(DecoderStep(model), inputs, ["logits", *layer_names(config, "present")])
+    for name in cross_names:
+        value = cross.output(name).get_node().input_value(0)
+        for port in step.input(name).get_target_inputs():
+            port.replace_source_output(value)
+    nodes = [step.input(name).get_node() for name in ("inputs_embeds", *past_names)]
+    nodes.insert(1, cross.input(0).get_node())
+    return ov.Model(step.get_results(), nodes)
 
 
 def export(checkpoint: Path, out: Path) -> None:
-    """Write all graphs and the tables of the checkpoint of a manifest, and theirs to `out`."""
+    """Write both graphs and the tables of the checkpoint of a manifest, and theirs to `out`."""
     out.unlink(missing_ok=True)  # it would not describe the files while they are being replaced
     model = load_model(checkpoint)
-    graphs = {
-        "encoder": encoder_graph,
-        "decoder_cross": decoder_cross_graph,
-        "decoder": decoder_graph,
-    }
+    graphs = {"encoder": encoder_graph, "decoder": decoder_graph}
     for name, graph in graphs.items():
         save_model(graph(model), out.with_name(f"{name}.xml"))
     weights = model.state_dict()

@@ -1,31 +1,32 @@
-"""OpenVINO models on the CPU: how they are run, made stateful, and written to disk."""
+"""OpenVINO models on the CPU: how they are run, and written to disk."""
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino as ov
-from openvino._offline_transformations import apply_make_stateful_transformation
-from openvino.passes import ConstantFolding, Manager
 from openvino.properties.hint import inference_precision, kv_cache_precision
 
 from common.cli import UserError
 from common.files import replacing
 from runtime.mapped import released
 
+Properties = dict[Any, Any]
+# Float operations as they are written, and the cache of past tokens too.
+FLOAT32: Properties = {inference_precision: ov.Type.f32, kv_cache_precision: ov.Type.f32}
+# As OpenVINO chooses: on processors with units for it, float operations run in bfloat16, and the
+# cache may be kept in 8 bits. So does everybody who loads a hand-off folder.
+CHOSEN: Properties = {}
+PAST = "past_"  # how the names of states begin that hold what was computed of past tokens
 # Names like `Constant_13389` count everything that the process has made; `139` is a tracer's count.
 GENERATED_NAME = re.compile(r"([A-Za-z]\w*_)?\d+")
 
 
-def compile_model(model: Path | ov.Model) -> ov.CompiledModel:
-    """A graph ready to run on the CPU in the precision it was written in.
-
-    The defaults would run float32 operations in bfloat16 on processors with units for it, and may
-    keep a decoder's past keys and values in 8 bits.
-    """
-    settings = {inference_precision: ov.Type.f32, kv_cache_precision: ov.Type.f32}
+def compile_model(model: Path | ov.Model, properties: Properties = FLOAT32) -> ov.CompiledModel:
+    """A graph, or that of an .xml, ready to run on the CPU, by default as it is written."""
     with released():
-        return ov.Core().compile_model(model, "CPU", settings)
+        return ov.Core().compile_model(model, "CPU", properties)
 
 
 def read_model(path: Path) -> ov.Model:
@@ -40,45 +41,13 @@ def read_model(path: Path) -> ov.Model:
     return ov.Core().read_model(path)
 
 
-def fix_batch(model: ov.Model, batch: int) -> ov.Model:
-    """Give all inputs of a graph this batch size, in place; return the model."""
-    shapes = {}
-    for port in model.inputs:
-        shape = port.get_partial_shape()
-        shape[0] = batch
-        shapes[port] = shape
-    model.reshape(shapes)
-    folding = Manager()
-    folding.register_pass(ConstantFolding())  # the arithmetic of shapes, which are known now
-    folding.run_passes(model)
-    return model
-
-
-def make_stateful(model: ov.Model) -> ov.Model:
-    """Turn a decoder's past and present keys/values into variables, in place; return the model.
-
-    What is left are the inputs `inputs_embeds` and `cross_*` and the output `logits`. Every infer
-    request has states of its own, [1, heads, cached, head_dim], empty at first and after
-    `reset_state()`; each inference appends to them.
-    """
-    past = [name for name in names_of(model.inputs) if name.startswith("past_")]
-    pairs = {name: name.replace("past_", "present_", 1) for name in past}
-    apply_make_stateful_transformation(model, pairs)
-    return model
-
-
 def trim_states(request: ov.InferRequest, cached: int) -> None:
-    """Make a stateful decoder forget all but the first `cached` tokens."""
-    if cached == 0:
-        request.reset_state()
-        return
+    """Make a stateful decoder (see runtime/stateful.py) forget all but the first tokens."""
     for state in request.query_state():
-        state.state = ov.Tensor(np.ascontiguousarray(state.state.data[:, :, :cached]))
-
-
-def names_of(ports: list[ov.Output]) -> list[str]:
-    """The names of a model's inputs or outputs, in order."""
-    return [port.get_any_name() for port in ports]
+        if state.name.startswith(PAST) and cached == 0:
+            state.reset()
+        elif state.name.startswith(PAST):
+            state.state = ov.Tensor(np.ascontiguousarray(state.state.data[:, :, :cached]))
 
 
 def save_model(model: ov.Model, path: Path) -> None:
@@ -96,14 +65,17 @@ def save_model(model: ov.Model, path: Path) -> None:
 def fix_names(model: ov.Model, name: str) -> None:
     """Name the model and replace the names of operations that depend on the process's history.
 
-    Inputs and outputs get the name of their tensor, other generated names the operation's type and
-    its place in the graph. Names that hold the path of a module in the checkpoint stay.
+    Inputs and outputs get the name of their tensor, other generated names, and those that another
+    operation has, the operation's type and its place in the graph. Names that hold the path of a
+    module in the checkpoint stay.
     """
     model.set_friendly_name(name)
+    names: set[str] = set()
     for place, operation in enumerate(model.get_ordered_ops()):
         kind = operation.get_type_name()
         if kind in ("Parameter", "Result"):
             suffix = "" if kind == "Parameter" else "/result"
             operation.set_friendly_name(operation.output(0).get_any_name() + suffix)
-        elif GENERATED_NAME.fullmatch(operation.get_friendly_name()):
+        elif (own := operation.get_friendly_name()) in names or GENERATED_NAME.fullmatch(own):
             operation.set_friendly_name(f"{kind}_{place}")
+        names.add(operation.get_friendly_name())

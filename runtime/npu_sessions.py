@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from common.cli import UserError
+from runtime.tables import Tables
 
 
 def import_runtime() -> Any:
@@ -107,16 +108,18 @@ class NpuDecoder:
     and newer give no others.
     """
 
-    def __init__(self, path: Path, config: dict[str, Any]) -> None:
+    def __init__(self, path: Path, config: dict[str, Any], tables: Tables) -> None:
         self._model = launch(path, "decoder", config)
+        self._tables = tables
         self._states = np.empty(0, np.float32)
 
     def start(self, states: np.ndarray) -> None:
         """See `DecoderSession.start`."""
         self._states = np.ascontiguousarray(states[:, None])
 
-    def step(self, embeddings: np.ndarray, cached: int) -> np.ndarray:
+    def step(self, token_ids: np.ndarray, cached: int) -> np.ndarray:
         """See `DecoderSession.step`; [1, 1, vocabulary] where the part gives the last token's."""
+        embeddings = self._tables.embed(token_ids, cached)
         inputs = [np.ascontiguousarray(embeddings[:, None]), self._states]
         logits = np.asarray(self._model.infer(inputs, None, cached)[0], np.float32)
         return logits.reshape(1, -1, logits.shape[-1])

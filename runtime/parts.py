@@ -1,9 +1,8 @@
-"""The two parts of a Whisper as torch modules with the NPU's interface, ready to be traced.
+"""The two parts of a Whisper as torch modules, ready to be traced.
 
-Time comes before mel bins, token and position embeddings stay on the host, and the decoder is
-split at the point where work is done once per utterance: the cross-attention keys and values.
-All tensors are float32; B is the batch, 1 on an NPU. The names of the checkpoint's own submodules
-are kept as attributes, so that they appear in the names of the traced operations.
+Token and position embeddings are left out: what a part is quantised with begins behind them. All
+tensors are float32; B is the batch. The names of the checkpoint's own submodules are kept as
+attributes, so that they appear in the names of the traced operations.
 """
 
 import torch
@@ -53,7 +52,7 @@ def feed_forward(layer: nn.Module, states: Tensor) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """Log-mel features [B, 3000, n_mels] -> encoder states [B, 1500, d_model]."""
+    """Log-mel features [B, n_mels, 3000] -> encoder states [B, 1500, d_model]."""
 
     def __init__(self, model: WhisperForConditionalGeneration) -> None:
         super().__init__()
@@ -62,7 +61,7 @@ class Encoder(nn.Module):
     def forward(self, input_features: Tensor) -> Tensor:
         """See the class."""
         encoder = self.encoder
-        states = gelu(encoder.conv1(input_features.transpose(1, 2)))
+        states = gelu(encoder.conv1(input_features))
         states = gelu(encoder.conv2(states)).transpose(1, 2)
         states = states + encoder.embed_positions.weight
         for layer in encoder.layers:

@@ -6,7 +6,7 @@ Writes  runtime/float/{model}/  OpenVINO IR of each part, and the embedding tabl
 
 
 rule export_graphs:
-    """Float graphs of the encoder, the decoder's step and its projection of the encoder states."""
+    """Float graphs of the encoder and the decoder."""
     input:
         checkpoint="data/checkpoints/{model}.json",
     output:
@@ -18,8 +18,6 @@ rule export_graphs:
                 "encoder.bin",
                 "decoder.xml",
                 "decoder.bin",
-                "decoder_cross.xml",
-                "decoder_cross.bin",
                 "tables.safetensors",
             ],
         ),

@@ -1,8 +1,8 @@
 """Sessions: objects that run one part of a Whisper, whatever runs it.
 
 Two small protocols, so that float torch, float OpenVINO, int8 OpenVINO and NPUs are interchangeable
-and any encoder can be paired with any decoder. All arrays are float32; positions, d_model and
-vocabulary are the checkpoint's, and the batch B is 1 where a part was compiled for one.
+and any encoder can be paired with any decoder. Arrays but token ids are float32; positions, d_model
+and vocabulary are the checkpoint's, and the batch B is 1 where a part was compiled for one.
 """
 
 from typing import Protocol
@@ -19,17 +19,17 @@ class EncoderSession(Protocol):
 
 
 class DecoderSession(Protocol):
-    """Runs a decoder that keeps a key/value cache of the tokens fed so far."""
+    """Runs a decoder, its embedding tables included, that keeps a cache of the tokens fed."""
 
     def start(self, states: np.ndarray) -> None:
         """Begin an utterance: empty the cache, take its states [B, positions, d_model]."""
         ...
 
-    def step(self, embeddings: np.ndarray, cached: int) -> np.ndarray:
+    def step(self, token_ids: np.ndarray, cached: int) -> np.ndarray:
         """Logits [B, L, vocabulary] of L further tokens.
 
         Args:
-            embeddings: Token plus position embeddings of these tokens, [B, L, d_model].
+            token_ids: These tokens, integers [B, L].
             cached: How many tokens of this utterance stay in the cache before them. Fewer than
                 were fed means that the last ones are taken back.
         """

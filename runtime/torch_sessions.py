@@ -17,7 +17,8 @@ class TorchEncoder:
     @torch.inference_mode()
     def encode(self, features: np.ndarray) -> np.ndarray:
         """See `EncoderSession.encode`."""
-        return self._encoder(torch.from_numpy(features).to(self._device)).cpu().numpy()
+        bins_first = torch.from_numpy(features).to(self._device).transpose(1, 2)
+        return self._encoder(bins_first).cpu().numpy()
 
 
 class TorchDecoder:
@@ -26,6 +27,7 @@ class TorchDecoder:
     def __init__(self, model: WhisperForConditionalGeneration) -> None:
         self._cross = parts.DecoderCross(model)
         self._step = parts.DecoderStep(model)
+        self._tables = model.model.decoder
         self._device = model.device
 
     @torch.inference_mode()
@@ -36,9 +38,10 @@ class TorchDecoder:
         self._past = [value[:, :, :0] for value in values for _ in ("key", "value")]
 
     @torch.inference_mode()
-    def step(self, embeddings: np.ndarray, cached: int) -> np.ndarray:
+    def step(self, token_ids: np.ndarray, cached: int) -> np.ndarray:
         """See `DecoderSession.step`."""
         past = [tensor[:, :, :cached] for tensor in self._past]
-        fed = torch.from_numpy(embeddings).to(self._device)
-        logits, *self._past = self._step(fed, *past, *self._cross_states)
+        tokens = self._tables.embed_tokens(torch.from_numpy(token_ids).to(self._device))
+        positions = self._tables.embed_positions.weight[cached : cached + token_ids.shape[1]]
+        logits, *self._past = self._step(tokens + positions, *past, *self._cross_states)
         return logits.cpu().numpy()

@@ -14,13 +14,11 @@ Example:
         --out compiled/whisper-small/cpu/manifest.json
 
 Files, in the folder of the manifest, which is replaced as a whole:
-    whisper-small_encoder.xml, .bin, whisper-small_decoder.xml, ...   the compiled parts
-    config.json                     the checkpoint's, as the NPU vendor's runtime reads it
+    the compiled parts              see openvino_folder.py (target cpu) and npu_folder.py
+    config.json                     the checkpoint's; for an NPU, as its vendor's runtime reads it
     generation_config.json, tokenizer and processor files             the checkpoint's own, for
                                     every version of transformers from 4.54 on
-    model.safetensors               the two embedding tables
     golden/                         two short clips, and what they should give
-    transcribe.py                   for the target cpu: runs the folder by itself
     manifest.json                   what it is and how it was made
     README.md                       all this for a device engineer
     SHA256SUMS                      for sha256sum -c
@@ -35,16 +33,14 @@ from typing import Any, NamedTuple
 
 from common.cli import UserError, run
 from common.files import listed, read_json, sha256_of, write_json
-from common.listing import check_listed
-from compilation.hand_off import readme, sums, vendor
+from common.listing import copy_listed
+from compilation.hand_off import npu_folder, openvino_folder, readme, sums
 from compilation.hand_off.expect import expectations, run_golden
 from compilation.hand_off.portable import make_portable
 from compilation.hand_off.provenance import check_manifest, left_out_counts, manifest_of
 from data.cache import local_folder
-from runtime.tables import TABLES
 
 MANIFEST = "manifest.json"
-TRANSCRIBE = Path(__file__).with_name("transcribe.py")
 
 
 class Sources(NamedTuple):
@@ -89,27 +85,19 @@ def _build(
     """Fill an empty folder; see `assemble`."""
     _copy_checkpoint_files(sources.checkpoint, building)
     make_portable(building)
-    _copy_listed(sources.graphs, {TABLES: building / "model.safetensors"})
-    parts = {}
+    records = {read_json(path)["part"]: path for path in sources.parts}
     for path in sources.parts:
-        record = read_json(path)
-        names = {file["path"]: f"{model}_{file['path']}" for file in record["files"]}
-        _check_target(record, target, path)
-        _copy_listed(path, {old: building / new for old, new in names.items()})
-        files = [{**file, "path": names[file["path"]]} for file in record["files"]]
-        parts[record["part"]] = {**record, "files": files}
+        _check_target(read_json(path), target, path)
     own = read_json(building / "config.json")
-    first = {part: record["files"][0]["path"] for part, record in parts.items()}
-    schemes = {
-        part: record["settings"].get("wish", {}).get("scheme") for part, record in parts.items()
-    }
-    write_json(building / "config.json", vendor.vendor_config(own, target, first, schemes))
+    if target == "cpu":
+        files = openvino_folder.fill(building, sources.graphs, records)
+    else:
+        files = npu_folder.fill(building, model, target, sources.graphs, records)
+    parts = {part: {**read_json(path), "files": files[part]} for part, path in records.items()}
     golden = read_json(sources.golden)
     names = [file["path"] for file in golden["files"]]
     (building / "golden").mkdir()
-    _copy_listed(sources.golden, {name: building / "golden" / name for name in names})
-    if target == "cpu":
-        shutil.copyfile(TRANSCRIBE, building / TRANSCRIBE.name)
+    copy_listed(sources.golden, {name: building / "golden" / name for name in names})
     calibration = {read_json(path)["part"]: path for path in sources.calibration}
     manifest = manifest_of(
         model, target, sources.checkpoint, sources.dataset, parts, calibration, own
@@ -144,16 +132,6 @@ def _check_target(record: dict[str, Any], target: str, path: Path) -> None:
     """Refuse a part that was compiled for something else."""
     if record["target"] != target:
         raise UserError(f"{path} is of a part compiled for {record['target']}, not for {target}")
-
-
-def _copy_listed(manifest: Path, places: dict[str, Path]) -> None:
-    """Copy files that a manifest lists into the folder, checked.
-
-    No links: what is handed over must not change with the files of the stages, nor they with it.
-    """
-    check_listed(manifest, places)
-    for name, place in places.items():
-        shutil.copyfile(manifest.with_name(name), place)
 
 
 def _swap(new: Path, folder: Path) -> None:

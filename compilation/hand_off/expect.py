@@ -12,7 +12,6 @@ from common.cli import UserError
 from common.files import read_json
 from runtime.folder import sessions_of
 from runtime.sessions import DecoderSession, EncoderSession
-from runtime.tables import Tables, load_tables
 
 POSITIONS = 50  # of the encoder's states a second: two frames of 10 ms each
 EVERY = 5  # of those that hear the clip one is kept; behind it, all states are those of silence
@@ -37,7 +36,7 @@ def agreement(expected: list[int], tokens: list[int]) -> float:
 def hear(
     encoder: EncoderSession,
     decoder: DecoderSession,
-    tables: Tables,
+    positions: int,
     generation: SimpleNamespace,
     features: np.ndarray,
     clip: dict[str, Any],
@@ -46,20 +45,22 @@ def hear(
     """The kept states [kept, d_model] of a clip, and the tokens after its prompt."""
     states = encoder.encode(features)
     rules = rules_of(generation)
-    (tokens,) = greedy(decoder, tables, states, [prompt], rules, MAX_NEW_TOKENS)
+    (tokens,) = greedy(decoder, states, [prompt], rules, positions, MAX_NEW_TOKENS)
     return states[0, : int(clip["seconds"] * POSITIONS) + 1 : EVERY], tokens[len(prompt) :]
 
 
 def run_golden(folder: Path, golden: dict[str, Any]) -> list[dict[str, Any]]:
     """What the parts in a folder make of each golden clip: `states_cosine` to float, `tokens`."""
     encoder, decoder = sessions_of(folder)
-    tables = load_tables(folder / "model.safetensors")
+    positions = read_json(folder / "config.json")["max_target_positions"]
     generation = SimpleNamespace(**read_json(folder / "generation_config.json"))
     heard = []
     for clip in golden["clips"]:
         features = np.load(folder / f"golden/{clip['name']}_features.npy")
         expected = np.load(folder / f"golden/{clip['name']}_states.npy")
-        states, tokens = hear(encoder, decoder, tables, generation, features, clip, clip["prompt"])
+        states, tokens = hear(
+            *(encoder, decoder, positions, generation, features, clip, clip["prompt"])
+        )
         heard.append({"states_cosine": round(cosine(expected, states), 6), "tokens": tokens})
     return heard
 

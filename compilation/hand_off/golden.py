@@ -84,14 +84,14 @@ def make(
     check_listed(graphs)
     folder = out.parent
     generation, tokenizer = load_generation(checkpoint), load_tokenizer(checkpoint)
-    tables = load_tables(graphs.with_name(TABLES))
-    encoder, decoder = float_encoder(graphs.parent), float_decoder(graphs.parent, 1)
+    positions = len(load_tables(graphs.with_name(TABLES)).positions)
+    encoder, decoder = float_encoder(graphs.parent), float_decoder(graphs.parent)
     clips = []
     for clip in choose(understood(interleave(clip_manifests), generation)):
         name = clip["path"].stem
         features = features_of(clip, calibration, checkpoint)
         prompt = prompt_tokens(clip["whisper_language"], TRANSCRIBE, generation)
-        states, tokens = hear(encoder, decoder, tables, generation, features, clip, prompt)
+        states, tokens = hear(encoder, decoder, positions, generation, features, clip, prompt)
         with replacing(folder / f"{name}.wav") as temporary:
             shutil.copyfile(clip["path"], temporary)
         save_npy(folder / f"{name}_features.npy", features)

@@ -86,21 +86,19 @@ def gives_last_token_only(record: dict[str, Any]) -> bool:
 
 
 def interface(record: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
-    """What a part takes and gives, through the session of its target: shapes, dtypes; L is free."""
+    """What a part takes and gives on its target: shapes, dtypes; L is free."""
     part, target = record["part"], record["target"]
     width, positions = config["d_model"], config["max_source_positions"]
-    one = [] if part == "encoder" or target == "cpu" else [1]
-    shapes: dict[str, dict[str, list[Any]]] = {
-        "encoder": {
-            "inputs": [[1, 2 * positions, config["num_mel_bins"]]],
-            "outputs": [[1, positions, width]],
-        },
-        "decoder": {
-            "inputs": [[1, *one, "L", width], [1, *one, positions, width]],
-            "outputs": [[1, 1 if gives_last_token_only(record) else "L", config["vocab_size"]]],
-        },
-    }
-    return {**shapes[part], "dtype": "float32"}
+    frames, bins = 2 * positions, config["num_mel_bins"]
+    logits = [1, 1 if gives_last_token_only(record) else "L", config["vocab_size"]]
+    if part == "encoder":
+        features = [1, bins, frames] if target == "cpu" else [1, frames, bins]
+        shapes = {"inputs": [features], "outputs": [[1, positions, width]]}
+    elif target == "cpu":  # token ids, int64, and states
+        shapes = {"inputs": [[1, "L"], [1, positions, width]], "outputs": [logits]}
+    else:  # embedded tokens, and states
+        shapes = {"inputs": [[1, 1, "L", width], [1, 1, positions, width]], "outputs": [logits]}
+    return {**shapes, "dtype": "float32"}
 
 
 def manifest_of(

@@ -26,26 +26,16 @@ def value_products(graph: ov.Model) -> list[str]:
     They stay in float32: most weights over 1500 positions are smaller than half a step of 8 bits,
     and vanish. They have no weights of their own, so nothing grows.
     """
-    return [
-        name
-        for name, layer in layers_of(graph).items()
-        if any("cross_value_" in value.get_any_name() for value in named(layer))
-    ]
+    return [name for name in layers_of(graph) if name.endswith("encoder_attn.values")]
 
 
-def named(layer: ov.Node) -> list[ov.Output]:
-    """The inputs of a layer that are inputs of its graph."""
-    values = [port.get_source_output() for port in layer.inputs()]
-    return [value for value in values if value.get_node().get_type_name() == "Parameter"]
-
-
-def check_layers(names: Iterable[str], graphs: Iterable[ov.Model]) -> None:
-    """Refuse a name that is no layer of any of a part's float graphs.
+def check_layers(names: Iterable[str], graph: ov.Model) -> None:
+    """Refuse a name that is no layer of a part's float graph.
 
     Raises:
         UserError: One is; with the name nearest to it.
     """
-    known = [name for graph in graphs for name in layers_of(graph)]
+    known = list(layers_of(graph))
     for name in names:
         if name not in known:
             raise UserError(

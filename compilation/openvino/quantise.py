@@ -1,4 +1,4 @@
-"""Quantise one part's float OpenVINO graphs to int8 with a calibration set.
+"""Quantise one part's float OpenVINO graph to int8 with a calibration set.
 
     python -m compilation.openvino.quantise --part encoder \
         --graph runtime/float/whisper-small/encoder.xml \
@@ -10,8 +10,7 @@ what stays float in any case) and by --keep-float-of, which evaluation.layers.se
 written. --scheme w8a8 has weights and activations in 8 bits, by SmoothQuant and bias correction
 from the calibration set; w8 has 8-bit weights and computes in float, for which no sample is read.
 Writes the named .xml, its .bin, and last a record (.json) with their checksums, the compiler's
-versions and the settings. For the decoder also decoder_cross.xml and .bin; its past keys and values
-become variables of the graph.
+versions and the settings. Inputs and outputs are those of the float graph.
 """
 
 import argparse
@@ -33,12 +32,11 @@ from common.files import listed, read_json, write_json
 from compilation.openvino.float_layers import check_layers, layers_of, value_products
 from compilation.openvino.samples import (
     Reader,
-    cross_reader,
     decoder_reader,
     encoder_reader,
     read_samples,
 )
-from runtime.ir import fix_batch, make_stateful, read_model, save_model
+from runtime.ir import read_model, save_model
 
 ACTIVATIONS, WEIGHTS = SCHEMES = ("w8a8", "w8")
 SMOOTH_QUANT_ALPHA = 0.95  # NNCF's default for matrix products
@@ -111,48 +109,31 @@ FACTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
 }
 
 
-def cross_path(path: Path) -> Path:
-    """Where the decoder's second graph is: decoder.xml -> decoder_cross.xml."""
-    return path.with_name(f"{path.stem}_cross.xml")
+READERS = {"encoder": encoder_reader, "decoder": decoder_reader}  # of each part's set
 
 
-def quantise_encoder(graph: Path, calibration: Path, out: Path, settings: Settings) -> list[Path]:
-    """Write the int8 encoder; return the graphs written."""
-    model = fix_batch(read_model(graph), 1)
-    check_layers(settings.keep_float, [model])
-    samples = read_samples(calibration, "encoder")
-    save_model(quantise(model, samples, encoder_reader(calibration.parent, model), settings), out)
-    return [out]
+def quantise_part(part: str, graph: Path, calibration: Path, out: Path, settings: Settings) -> int:
+    """Write the int8 twin of a part's float graph; the number of samples in its set."""
+    model = read_model(graph)
+    check_layers(settings.keep_float, model)
+    samples = read_samples(calibration, part)
+    save_model(quantise(model, samples, READERS[part](calibration.parent, model), settings), out)
+    return len(samples)
 
 
-def quantise_decoder(graph: Path, calibration: Path, out: Path, settings: Settings) -> list[Path]:
-    """Write the int8 decoder and its projections of the encoder states; return both graphs."""
-    model, cross = (fix_batch(read_model(path), 1) for path in (graph, cross_path(graph)))
-    check_layers(settings.keep_float, [model, cross])
-    samples = read_samples(calibration, "decoder")
-    read = decoder_reader(calibration.parent, model, cross)
-    model = make_stateful(quantise(model, samples, read, settings))
-    cross = quantise(cross, samples, cross_reader(calibration.parent, cross), settings)
-    save_model(cross, cross_path(out))
-    save_model(model, out)
-    return [out, cross_path(out)]
-
-
-def write_record(
-    part: str, graph: Path, graphs: list[Path], samples: int, settings: Settings
-) -> None:
-    """Write what the part's files are and how they were made, beside the first of them."""
-    names = [file.name for path in graphs for file in (path, path.with_suffix(".bin"))]
+def write_record(part: str, graph: Path, out: Path, samples: int, settings: Settings) -> None:
+    """Write what the part's files are and how they were made, beside them."""
+    weights = graph.with_suffix(".bin").name
     record = {
         "part": part,
         "target": "cpu",
-        "files": listed(graphs[0].parent, names),
-        "float_weights": listed(graph.parent, [name for name in names if name.endswith(".bin")]),
+        "files": listed(out.parent, [out.name, out.with_suffix(".bin").name]),
+        "float_weights": listed(graph.parent, [weights]),
         "compiler": {"openvino": ov.__version__, "nncf": nncf.__version__},
         "settings": {**FACTS[settings.scheme](settings), "keep_float": settings.keep_float},
         "samples": samples,
     }
-    write_json(graphs[0].with_suffix(".json"), record)
+    write_json(out.with_suffix(".json"), record)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -184,12 +165,10 @@ def main(argv: list[str] | None = None) -> None:
     if not (0 <= alpha <= 1 or alpha == -1):
         raise UserError(f"--smooth-quant-alpha is {alpha}; give a value from 0 to 1, or -1")
     args.out.with_suffix(".json").unlink(missing_ok=True)  # no record of files about to change
-    samples = read_samples(args.calibration, args.part)
-    quantise_part = quantise_encoder if args.part == "encoder" else quantise_decoder
     chosen = read_json(args.keep_float_of)[args.part] if args.keep_float_of else []
     settings = Settings(args.scheme, alpha, list(dict.fromkeys([*args.keep_float, *chosen])))
-    graphs = quantise_part(args.graph, args.calibration, args.out, settings)
-    write_record(args.part, args.graph, graphs, len(samples), settings)
+    samples = quantise_part(args.part, args.graph, args.calibration, args.out, settings)
+    write_record(args.part, args.graph, args.out, samples, settings)
 
 
 if __name__ == "__main__":

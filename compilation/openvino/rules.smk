@@ -32,14 +32,10 @@ rule quantise_encoder:
 
 
 rule quantise_decoder:
-    """The int8 decoder and its projection of the encoder states, likewise."""
+    """The int8 decoder, likewise."""
     input:
         graph="runtime/float/{model}/decoder.xml",
         weights="runtime/float/{model}/decoder.bin",
-        cross=[
-            "runtime/float/{model}/decoder_cross.xml",
-            "runtime/float/{model}/decoder_cross.bin",
-        ],
         calibration="calibration/sets/{model}/decoder/manifest.json",
         chosen=BUILD.float_choice("decoder"),
     output:

@@ -9,7 +9,7 @@ import openvino as ov
 
 from common.cli import UserError
 from common.files import read_json, sha256_of
-from runtime.ir import compile_model, names_of
+from runtime.ir import PAST
 
 Inputs = dict[str, np.ndarray]  # by the name of the graph's input
 Reader = Callable[[dict[str, Any]], Inputs]  # from an entry of the manifest
@@ -61,50 +61,34 @@ def load_array(folder: Path, entry: dict[str, str], shape: ov.PartialShape) -> n
 
 def encoder_reader(folder: Path, graph: ov.Model) -> Reader:
     """A function that reads a sample of the encoder's set as inputs of its float graph."""
-    shape = graph.input("input_features").partial_shape
-    return lambda sample: {"input_features": load_array(folder, sample, shape)}
+    batch, bins, frames = graph.input("input_features").partial_shape
+    shape = ov.PartialShape([batch, frames, bins])  # that of an NPU, in which the set is kept
+    return lambda sample: {"input_features": bins_first(load_array(folder, sample, shape))}
 
 
-def cross_reader(folder: Path, graph: ov.Model) -> Reader:
-    """The same for the decoder's set and the graph of the cross-attention keys and values."""
-    shape = graph.input("encoder_hidden_states").partial_shape
-    return lambda sample: {
-        "encoder_hidden_states": load_array(folder, sample["encoder_hidden_states"], shape)
+def bins_first(features: np.ndarray) -> np.ndarray:
+    """Features [B, frames, n_mels] as an OpenVINO graph takes them: [B, n_mels, frames]."""
+    return np.ascontiguousarray(features.transpose(0, 2, 1))
+
+
+def empty_past(graph: ov.Model) -> Inputs:
+    """What a decoder's graph is fed as past keys and values before an utterance's first token."""
+    past = {}
+    for port in graph.inputs:
+        if (name := port.get_any_name()).startswith(PAST):
+            _, heads, _, width = port.get_partial_shape()
+            past[name] = np.zeros([1, heads.get_length(), 0, width.get_length()], np.float32)
+    return past
+
+
+def decoder_reader(folder: Path, graph: ov.Model) -> Reader:
+    """The same for the decoder's set: whole sequences, after an empty past."""
+    past = empty_past(graph)
+    names = {
+        "inputs_embeds": "decoder_hidden_states",
+        "encoder_hidden_states": "encoder_hidden_states",
     }
-
-
-def whole_sequences(
-    graph: ov.Model, cross_graph: ov.Model
-) -> Callable[[np.ndarray, np.ndarray], Inputs]:
-    """A function that makes the inputs of a decoder's graph: whole sequences after an empty past.
-
-    It takes embeddings [1, L, d_model] and encoder states [1, positions, d_model]. The
-    cross-attention keys and values are computed by the float graph each time, because they would
-    take 2 * layers times the space of the states.
-    """
-    past = {
-        name: np.zeros([0 if size.is_dynamic else size.get_length() for size in port.partial_shape])
-        for name, port in zip(names_of(graph.inputs), graph.inputs, strict=True)
-        if name.startswith("past_")
-    }
-    past = {name: array.astype(np.float32) for name, array in past.items()}
-    project = compile_model(cross_graph)
-
-    def inputs(embeddings: np.ndarray, states: np.ndarray) -> Inputs:
-        cross = project({"encoder_hidden_states": states}).to_dict()
-        named = {port.get_any_name(): array for port, array in cross.items()}
-        return {"inputs_embeds": embeddings, **named, **past}
-
-    return inputs
-
-
-def decoder_reader(folder: Path, graph: ov.Model, cross_graph: ov.Model) -> Reader:
-    """The same for the decoder's set and graph."""
-    shape = graph.input("inputs_embeds").partial_shape
-    read_states, inputs = cross_reader(folder, cross_graph), whole_sequences(graph, cross_graph)
-
-    def read(sample: dict[str, Any]) -> Inputs:
-        states = read_states(sample)["encoder_hidden_states"]
-        return inputs(load_array(folder, sample["decoder_hidden_states"], shape), states)
-
-    return read
+    shapes = {name: graph.input(name).partial_shape for name in names}
+    return lambda sample: (
+        past | {name: load_array(folder, sample[own], shapes[name]) for name, own in names.items()}
+    )

@@ -32,16 +32,15 @@ from common.cli import UserError, run
 from common.files import read_json, write_json
 from common.listing import check_listed
 from common.progress import Progress
-from compilation.openvino.samples import Inputs, whole_sequences
+from compilation.openvino.samples import Inputs, bins_first, empty_past
 from evaluation.layers.cut import Cut, Layer, by_name, cut_out
 from evaluation.layers.part_inputs import first_of_each, inputs_of
 from evaluation.scoring.decibels import decibels
-from runtime.ir import compile_model, fix_batch, read_model
+from runtime.ir import compile_model, read_model
 
-GRAPHS = {"encoder": ["encoder"], "decoder": ["decoder", "decoder_cross"]}  # of each part
 AT_ONCE = 48  # layers whose inputs and outputs are in memory together
 SAMPLES = 4  # clips, of different languages
-SHOWN = 5  # layers of each graph, in the log
+SHOWN = 5  # layers of each part, in the log
 EXACT = 2.0**-48  # noise to signal at float32's own rounding, (2^-24)^2: nothing is closer
 Damage = dict[str, Any]  # layer, sqnr_db, bytes
 
@@ -116,8 +115,8 @@ def damage(int8: Path, graph: ov.Model, feeds: Callable[[], Iterable[Inputs]]) -
 
 def damage_of_part(
     graphs: Path, record: Path, clips: list[dict[str, np.ndarray]]
-) -> dict[str, list[Damage]]:
-    """The layers of each graph of a part.
+) -> tuple[str, list[Damage]]:
+    """A part, and the layers of its graph.
 
     Args:
         graphs: Manifest of the float graphs.
@@ -126,21 +125,18 @@ def damage_of_part(
     """
     part = read_json(record)["part"]
     check_made_from(graphs, record)
-    names = GRAPHS[part]
-    models = {name: fix_batch(read_model(graphs.with_name(f"{name}.xml")), 1) for name in names}
-    if part == "decoder":
-        whole = whole_sequences(models["decoder"], models["decoder_cross"])
+    model = read_model(graphs.with_name(f"{part}.xml"))
+    past = empty_past(model)
     feeds: dict[str, Callable[[dict[str, np.ndarray]], Inputs]] = {
-        "encoder": lambda clip: {"input_features": clip["mel"]},
-        "decoder": lambda clip: whole(clip["embeddings"], clip["encoder_states"]),
-        "decoder_cross": lambda clip: {"encoder_hidden_states": clip["encoder_states"]},
+        "encoder": lambda clip: {"input_features": bins_first(clip["mel"])},
+        "decoder": lambda clip: {
+            "inputs_embeds": clip["embeddings"],
+            "encoder_hidden_states": clip["encoder_states"],
+            **past,
+        },
     }
-    return {
-        name: damage(
-            record.with_name(f"{name}.xml"), model, lambda feed=feeds[name]: map(feed, clips)
-        )
-        for name, model in models.items()
-    }
+    int8 = record.with_name(f"{part}.xml")
+    return part, damage(int8, model, lambda: map(feeds[part], clips))
 
 
 def check_made_from(graphs: Path, record: Path) -> None:
@@ -175,9 +171,7 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(f"--samples is {args.samples}; give at least 1")
     chosen = first_of_each(args.checkpoint, args.clips, args.samples)[: args.samples]
     clips = [fed for _, fed in inputs_of(args.checkpoint, args.graphs, chosen, "clips")]
-    found = {}
-    for record in args.parts:
-        found |= damage_of_part(args.graphs, record, clips)
+    found = dict(damage_of_part(args.graphs, record, clips) for record in args.parts)
     for name, layers in found.items():
         print(f"{name}: {len(layers)} int8 layers, most damaged first:")
         print(*(f"  {said(row['sqnr_db']):>10} {row['layer']}" for row in layers[:SHOWN]), sep="\n")

@@ -29,7 +29,6 @@ from evaluation.layers.float_trials import Search, Try
 from evaluation.layers.smallest_count import Found, fewest
 from evaluation.scoring.gate_option import bounds
 
-PARTS = {"encoder": "encoder", "decoder": "decoder", "decoder_cross": "decoder"}  # of each graph
 GROWTH = 3  # bytes that a weight grows by from int8 to float32
 
 
@@ -43,7 +42,7 @@ class Layer(NamedTuple):
 
 def ranked(damage: dict[str, Any]) -> list[Layer]:
     """All layers of a layers.json, most damaged first."""
-    rows = [(row, PARTS[name]) for name, rows in damage["parts"].items() for row in rows]
+    rows = [(row, part) for part, rows in damage["parts"].items() for row in rows]
     rows.sort(key=lambda pair: -math.inf if pair[0]["sqnr_db"] is None else pair[0]["sqnr_db"])
     return [Layer(part, row["layer"], row["bytes"]) for row, part in rows]
 

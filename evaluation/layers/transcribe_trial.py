@@ -15,8 +15,10 @@ from data.clips import interleave, understood
 from data.whisper import load_processor
 from evaluation.transcription.models import with_sessions
 from evaluation.transcription.transcribe_clips import Pairings, transcribe_clips
+from runtime.ir import CHOSEN, read_model
 from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder, float_decoder, float_encoder
-from runtime.tables import TABLES
+from runtime.stateful import make_stateful
+from runtime.tables import TABLES, load_tables
 
 
 def transcribe_trial(
@@ -33,15 +35,14 @@ def transcribe_trial(
     """
     check_listed(graphs)
     if parts is None:
-        kind, encoder, decoder = (
-            *("float", float_encoder(graphs.parent)),
-            float_decoder(graphs.parent, 1),
-        )
+        kind = "float"
+        encoder, decoder = float_encoder(graphs.parent), float_decoder(graphs.parent)
     else:
-        kind, encoder = "compiled", OpenVinoEncoder(parts / "encoder.xml")
-        decoder = OpenVinoDecoder(parts / "decoder.xml", parts / "decoder_cross.xml")
-    tables = graphs.with_name(TABLES)
-    whisper = with_sessions(local_folder(checkpoint), encoder, decoder, tables)
+        kind, tables = "compiled", load_tables(graphs.with_name(TABLES))
+        encoder = OpenVinoEncoder(parts / "encoder.xml", CHOSEN)
+        whole = make_stateful(read_model(parts / "decoder.xml"), tables)
+        decoder = OpenVinoDecoder(whole, CHOSEN)
+    whisper = with_sessions(local_folder(checkpoint), encoder, decoder)
     pairings = Pairings({kind: encoder}, {kind: whisper}, load_processor(checkpoint))
     clips = understood(interleave(clip_manifests), whisper.generation_config)
     seconds, audio_seconds, rows = 0.0, 0.0, []

@@ -49,7 +49,7 @@ def pairings_of(graphs: Path, folder: Path) -> Pairings:
     check_listed(graphs)
     check_listed(folder / "manifest.json")
     encoder, decoder = sessions_of(folder)
-    decoders = {"float": float_decoder(graphs.parent, 1), "compiled": decoder}
+    decoders = {"float": float_decoder(graphs.parent), "compiled": decoder}
     return Pairings(
         {"float": float_encoder(graphs.parent), "compiled": encoder},
         # The encoder of each is not used: states are handed over.

@@ -32,14 +32,14 @@ def _float_cuda(files: Files) -> Sessions:
     from runtime.float_sessions import cuda_sessions
 
     sessions = cuda_sessions(files.checkpoint)
-    return sessions.encoder(), sessions.decoder(1)
+    return sessions.encoder(), sessions.decoder()
 
 
 def _float_openvino(files: Files) -> Sessions:
     from runtime.float_sessions import cpu_sessions
 
     sessions = cpu_sessions(files.graphs)
-    return sessions.encoder(), sessions.decoder(1)
+    return sessions.encoder(), sessions.decoder()
 
 
 def _compiled(files: Files) -> Sessions:

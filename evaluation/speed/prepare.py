@@ -86,13 +86,16 @@ def float_counts(
     graphs: Path, features: list[np.ndarray], prompts: list[list[int]], generation: Any
 ) -> list[int]:
     """How many tokens to decode of each clip: as many as the float model says."""
-    sessions, tables = cpu_sessions(graphs), load_tables(graphs.with_name(TABLES))
-    encoder, decoder, rules = sessions.encoder(), sessions.decoder(1), rules_of(generation)
+    sessions, positions = (
+        cpu_sessions(graphs),
+        len(load_tables(graphs.with_name(TABLES)).positions),
+    )
+    encoder, decoder, rules = sessions.encoder(), sessions.decoder(), rules_of(generation)
     counts = []
     for feature, prompt in zip(features, prompts, strict=True):
         states = encoder.encode(feature)
-        (tokens,) = greedy(decoder, tables, states, [prompt], rules, MOST)
-        counts.append(bounded(len(tokens) - len(prompt), len(tables.positions) - len(prompt)))
+        (tokens,) = greedy(decoder, states, [prompt], rules, positions, MOST)
+        counts.append(bounded(len(tokens) - len(prompt), positions - len(prompt)))
     return counts
 
 

@@ -31,7 +31,6 @@ from common.files import CHUNK, read_json, write_json
 from common.progress import Progress
 from evaluation.speed.backends import BACKENDS, Files, Sessions
 from runtime.sessions import DecoderSession
-from runtime.tables import TABLES, Tables, load_tables
 
 Clock = Callable[[], float]
 
@@ -46,7 +45,6 @@ class Times(NamedTuple):
 
 def hear(
     sessions: Sessions,
-    tables: Tables,
     features: np.ndarray,
     prompt: list[int],
     count: int,
@@ -56,7 +54,6 @@ def hear(
 
     Args:
         sessions: Encoder and decoder.
-        tables: The checkpoint's embedding tables.
         features: float32 [1, frames, n_mels].
         prompt: Tokens that are fed first, at once.
         count: Tokens to decode; the last one is not fed.
@@ -67,20 +64,20 @@ def hear(
     states = encoder.encode(features)
     encoded = clock()
     decoder.start(states)
-    token = _next(decoder, tables, prompt, 0)
+    token = _next(decoder, prompt, 0)
     first = clock()
     for place in range(len(prompt), len(prompt) + count - 1):
-        token = _next(decoder, tables, [token], place)
+        token = _next(decoder, [token], place)
     return Times(encoded - begin, first - begin, clock() - first)
 
 
-def _next(decoder: DecoderSession, tables: Tables, fed: list[int], cached: int) -> int:
+def _next(decoder: DecoderSession, fed: list[int], cached: int) -> int:
     """The likeliest token after those fed."""
-    return int(decoder.step(tables.embed(np.array([fed]), cached), cached)[0, -1].argmax())
+    return int(decoder.step(np.array([fed]), cached)[0, -1].argmax())
 
 
 def time_rounds(
-    sessions: Sessions, tables: Tables, prepared: Path, repeats: int, name: str
+    sessions: Sessions, prepared: Path, repeats: int, name: str
 ) -> list[list[dict[str, float]]]:
     """Hear all clips once to warm up, then as often as wanted; `rounds`, as they are written."""
     clips = read_json(prepared)
@@ -88,7 +85,7 @@ def time_rounds(
     rounds = []
     for _ in Progress(range(1 + repeats), desc=f"speed, {name}", unit="round"):
         times = [
-            hear(sessions, tables, feature, clip["prompt"], clip["tokens"])
+            hear(sessions, feature, clip["prompt"], clip["tokens"])
             for feature, clip in zip(features, clips, strict=True)
         ]
         rounds.append([one._asdict() for one in times])
@@ -108,11 +105,10 @@ def measure(name: str, files: Files, prepared: Path, repeats: int) -> dict[str, 
     import_module(backend.module)
     for path in backend.weights(files):
         _read(path)
-    tables = load_tables(files.graphs.with_name(TABLES))
     begin = time.perf_counter()
     sessions = backend.load(files)
     loaded = time.perf_counter() - begin
-    rounds = time_rounds(sessions, tables, prepared, repeats, name)
+    rounds = time_rounds(sessions, prepared, repeats, name)
     return {"load_seconds": loaded, "peak_bytes": peak_bytes(), "rounds": rounds}
 
 

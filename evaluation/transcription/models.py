@@ -4,7 +4,6 @@ from pathlib import Path
 
 import torch
 import transformers
-from safetensors.torch import load_file
 from transformers import (
     GenerationConfig,
     WhisperConfig,
@@ -16,11 +15,10 @@ from common.files import read_json
 from runtime.compiled_whisper import CompiledWhisper
 from runtime.folder import sessions_of
 from runtime.sessions import DecoderSession, EncoderSession
-from runtime.tables import NAMES
 
 
 def with_sessions(
-    folder: Path, encoder: EncoderSession, decoder: DecoderSession, tables: Path | None = None
+    folder: Path, encoder: EncoderSession, decoder: DecoderSession
 ) -> CompiledWhisper:
     """The Whisper of a hand-off folder, or of a checkpoint's, with any two sessions as its parts.
 
@@ -28,24 +26,16 @@ def with_sessions(
         folder: Has config.json and generation_config.json.
         encoder: Session of the encoder.
         decoder: Session of the decoder.
-        tables: The embedding tables, if they are not the folder's model.safetensors.
     """
     transformers.utils.logging.set_verbosity_error()
     # What is left to torch is little; threads that wait for it would only be in the sessions' way.
     torch.set_num_threads(1)
-    weights = load_file(tables or folder / "model.safetensors")
     # Not from the folder: its model type is the one of the NPU vendor's runtime.
     config = WhisperConfig.from_dict(read_json(folder / "config.json"))
     generation = GenerationConfig.from_pretrained(folder)
     # Without a limit of its own, the library would stop after 20 tokens.
     generation.max_length = generation.max_length or config.max_target_positions
-    return CompiledWhisper(
-        config,
-        generation,
-        *(weights[name] for name in NAMES),
-        encoder,
-        decoder,
-    )
+    return CompiledWhisper(config, generation, encoder, decoder)
 
 
 def load_compiled(folder: Path) -> tuple[WhisperForConditionalGeneration, WhisperProcessor]:

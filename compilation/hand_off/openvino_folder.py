@@ -1,0 +1,56 @@
+"""The files of a folder for the target cpu, as OpenVINO GenAI and optimum-intel load them.
+
+openvino_encoder_model.xml, .bin       the compiled encoder, as it is
+openvino_decoder_model.xml, .bin       the compiled decoder, embedding tables included, stateful
+openvino_tokenizer.xml, .bin           the checkpoint's tokenizer as a graph, and its inverse
+openvino_detokenizer.xml, .bin
+transcribe.py                          runs the folder by itself
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from common.files import listed
+from common.listing import check_listed
+from runtime.folder import OPENVINO
+from runtime.ir import read_model, save_model
+from runtime.stateful import make_stateful
+from runtime.tables import TABLES, load_tables
+
+TRANSCRIBE = Path(__file__).with_name("transcribe.py")
+
+
+def fill(folder: Path, graphs: Path, records: dict[str, Path]) -> dict[str, list[dict[str, Any]]]:
+    """Write the files; of each part, those that it has become.
+
+    Args:
+        folder: Has the checkpoint's tokenizer.
+        graphs: Manifest of the checkpoint's float graphs, which come with the embedding tables.
+        records: Of each part, the record of what NNCF has made.
+
+    Raises:
+        UserError: A file is not the one that its manifest lists.
+    """
+    check_listed(graphs, [TABLES])
+    for record in records.values():
+        check_listed(record)
+    encoder, decoder = (records[part].with_suffix(".xml") for part in OPENVINO)
+    for suffix in (".xml", ".bin"):
+        shutil.copyfile(encoder.with_suffix(suffix), folder / (OPENVINO["encoder"] + suffix))
+    whole = make_stateful(read_model(decoder), load_tables(graphs.with_name(TABLES)))
+    save_model(whole, folder / f"{OPENVINO['decoder']}.xml")
+    write_tokenizer(folder)
+    shutil.copyfile(TRANSCRIBE, folder / TRANSCRIBE.name)
+    return {part: listed(folder, [f"{name}.xml", f"{name}.bin"]) for part, name in OPENVINO.items()}
+
+
+def write_tokenizer(folder: Path) -> None:
+    """Write the tokenizer of a folder, and its inverse, as OpenVINO graphs."""
+    from openvino_tokenizers import convert_tokenizer
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    graphs = convert_tokenizer(tokenizer, with_detokenizer=True)
+    for graph, name in zip(graphs, ("openvino_tokenizer", "openvino_detokenizer"), strict=True):
+        save_model(graph, folder / f"{name}.xml")
