@@ -18,7 +18,7 @@ from common.files import read_json
 from compilation.hand_off import sums, vendor
 from compilation.hand_off.provenance import check_manifest
 from compilation.qb.check import expected_sizes, read_part
-from runtime.folder import CPU, OPENVINO, device_of
+from runtime.folder import CPU, GRAPHS, device_of
 from runtime.npu_sessions import has_npu
 from runtime.tables import NAMES, load_tables
 
@@ -60,7 +60,7 @@ def checked_config(folder: Path) -> str:
     manifest, path = read_json(folder / "manifest.json"), folder / "config.json"
     config = read_json(path)
     if manifest["target"] == "cpu":
-        return f"{config['model_type']}, {len(OPENVINO)} parts"
+        return f"{config['model_type']}, {len(GRAPHS)} parts"
     said = []
     for part in vendor.PARTS:
         record = manifest["parts"][part]
@@ -98,7 +98,7 @@ def checked_parts(folder: Path) -> str:
     for part in vendor.PARTS:
         sizes = expected_sizes(part, config)
         if manifest["target"] == "cpu":
-            path = folder / f"{OPENVINO[part]}.xml"
+            path = folder / f"{GRAPHS[part]}.xml"
             said.append(f"{part} by {_read_graph(path, TAKES[part], sizes[-1])}")
             continue
         path = folder / config[f"{part}_mxq_path"]

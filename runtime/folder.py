@@ -8,7 +8,7 @@ from runtime.sessions import DecoderSession, EncoderSession
 from runtime.tables import load_tables
 
 # What OpenVINO GenAI and optimum-intel name a part's graph in a folder for the target cpu.
-OPENVINO = {"encoder": "openvino_encoder_model", "decoder": "openvino_decoder_model"}
+GRAPHS = {"encoder": "openvino_encoder_model", "decoder": "openvino_decoder_model"}
 CPU, NPU = "cpu", "npu"
 
 
@@ -21,7 +21,7 @@ def device_of(folder: Path) -> str:
     path = folder / "config.json"
     if path.is_file() and "encoder_mxq_path" in read_json(path):
         return NPU
-    if path.is_file() and (folder / f"{OPENVINO['encoder']}.xml").is_file():
+    if path.is_file() and (folder / f"{GRAPHS['encoder']}.xml").is_file():
         return CPU
     raise UserError(
         f"{folder} is no hand-off folder (it has no compiled parts); give one such as"
@@ -45,5 +45,5 @@ def sessions_of(folder: Path) -> tuple[EncoderSession, DecoderSession]:
     from runtime.ir import CHOSEN
     from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder
 
-    encoder, decoder = (folder / f"{name}.xml" for name in OPENVINO.values())
+    encoder, decoder = (folder / f"{name}.xml" for name in GRAPHS.values())
     return OpenVinoEncoder(encoder, CHOSEN), OpenVinoDecoder(decoder, CHOSEN)

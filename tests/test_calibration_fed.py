@@ -322,7 +322,7 @@ def test_torch_sessions_make_the_same_set_within_tolerance(
     model = load_model(checkpoint)
     sessions = float_sessions.FloatSessions(
         encoder=lambda: TorchEncoder(model),
-        decoder=lambda batch: TorchDecoder(model),
+        decoder=lambda: TorchDecoder(model),
         encoded_at_once=5,
         decoder_bytes=4_000_000_000,
         device="torch",

@@ -18,8 +18,11 @@ from common.files import read_json, save_npy, sha256_of, write_json
 from compilation.openvino import quantise
 from compilation.openvino.float_layers import layers_of
 from runtime import graphs as float_graphs
-from runtime.graphs import decoder_cross_graph, decoder_graph, encoder_graph
-from runtime.ir import compile_model, fix_batch, make_stateful, read_model, save_model, trim_states
+from runtime.graphs import decoder_graph, encoder_graph
+from runtime.ir import CHOSEN, compile_model, read_model, save_model
+from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder, float_decoder
+from runtime.stateful import ALIGNMENT, make_stateful
+from runtime.tables import NAMES, TABLES, Tables, load_tables
 
 ROOT = Path(__file__).parent.parent
 LENGTH = 12  # tokens of the sequences compared
@@ -67,29 +70,12 @@ def make_sample(model: WhisperForConditionalGeneration, seed: int) -> dict[str, 
     states = model.model.encoder(features).last_hidden_state
     arrays = {
         "features": features.transpose(1, 2),
+        "ids": ids,
         "states": states,
         "embeds": decoder.embed_tokens(ids) + decoder.embed_positions.weight[:LENGTH],
         "logits": model.proj_out(decoder(ids, encoder_hidden_states=states).last_hidden_state),
     }
     return {name: array.contiguous().numpy() for name, array in arrays.items()}
-
-
-class Decoder:
-    """A stateful decoder and its projections, run the way a session runs them."""
-
-    def __init__(self, graph: ov.Model | Path, cross: ov.Model | Path) -> None:
-        self.project = compile_model(cross)
-        self.request = compile_model(graph).create_infer_request()
-
-    def start(self, states: np.ndarray) -> None:
-        for port, array in self.project(states).to_dict().items():
-            self.request.set_tensor(port.get_any_name(), ov.Tensor(array))
-        self.request.reset_state()
-
-    def step(self, embeds: np.ndarray) -> np.ndarray:
-        self.request.set_tensor("inputs_embeds", ov.Tensor(np.ascontiguousarray(embeds)))
-        self.request.infer()
-        return self.request.get_tensor("logits").data.copy()
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -185,24 +171,25 @@ def parts(inputs: Path, graphs: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def decoder(graphs: Path) -> Decoder:
-    graph = make_stateful(fix_batch(read_model(graphs / "decoder.xml"), 1))
-    return Decoder(graph, graphs / "decoder_cross.xml")
+def decoder(graphs: Path) -> OpenVinoDecoder:
+    return float_decoder(graphs)
 
 
 def test_encoder_graph_equals_the_checkpoint(graphs, sample) -> None:
-    result = compile_model(graphs / "encoder.xml")({"input_features": sample["features"]})
-    np.testing.assert_allclose(result["encoder_hidden_states"], sample["states"], atol=2e-5)
+    features = sample["features"].transpose(0, 2, 1)
+    result = compile_model(graphs / "encoder.xml")({"input_features": features})
+    np.testing.assert_allclose(result["last_hidden_state"], sample["states"], atol=2e-5)
+    states = OpenVinoEncoder(graphs / "encoder.xml").encode(sample["features"])
+    assert np.array_equal(states, result["last_hidden_state"])
 
 
 def test_decoder_graph_equals_the_checkpoint(graphs, model, sample) -> None:
-    cross = compile_model(graphs / "decoder_cross.xml")(sample["states"]).to_dict()
     heads, layers = model.config.decoder_attention_heads, model.config.decoder_layers
     shape = (1, heads, 0, model.config.d_model // heads)
     past = [f"past_{half}_{layer}" for half in ("key", "value") for layer in range(layers)]
     feed = dict.fromkeys(past, np.zeros(shape, np.float32))
-    feed |= {port.get_any_name(): array for port, array in cross.items()}
-    result = compile_model(graphs / "decoder.xml")({"inputs_embeds": sample["embeds"], **feed})
+    feed |= {"inputs_embeds": sample["embeds"], "encoder_hidden_states": sample["states"]}
+    result = compile_model(graphs / "decoder.xml")(feed)
     np.testing.assert_allclose(result["logits"], sample["logits"], atol=2e-5)
     present = {port.get_any_name() for port in result} - {"logits"}
     assert present == {name.replace("past", "present") for name in past}
@@ -211,18 +198,26 @@ def test_decoder_graph_equals_the_checkpoint(graphs, model, sample) -> None:
 
 @pytest.mark.parametrize("chunks", [[1] * LENGTH, [5, LENGTH - 5], [4] + [1] * (LENGTH - 4)])
 def test_stateful_decoder_equals_the_checkpoint(decoder, sample, chunks) -> None:
-    decoder.start(sample["states"])
-    pieces = np.split(sample["embeds"], np.cumsum(chunks)[:-1], axis=1)
-    logits = np.concatenate([decoder.step(piece) for piece in pieces], axis=1)
+    logits = in_pieces(decoder, sample, chunks)
     np.testing.assert_allclose(logits, sample["logits"], atol=2e-5)
+
+
+def in_pieces(
+    decoder: OpenVinoDecoder, sample: dict[str, np.ndarray], chunks: list[int]
+) -> np.ndarray:
+    """Logits of a sample's tokens, fed so many at a time."""
+    decoder.start(sample["states"])
+    starts = np.cumsum([0, *chunks[:-1]])
+    pieces = np.split(sample["ids"], starts[1:], axis=1)
+    steps = [decoder.step(piece, int(at)) for piece, at in zip(pieces, starts, strict=True)]
+    return np.concatenate(steps, axis=1)
 
 
 @pytest.mark.parametrize("cached", [0, 1, 7])
 def test_trimmed_states_continue_from_there(decoder, sample, cached) -> None:
     decoder.start(sample["states"])
-    decoder.step(sample["embeds"][:, :9])
-    trim_states(decoder.request, cached)
-    logits = decoder.step(sample["embeds"][:, cached:])
+    decoder.step(sample["ids"][:, :9], 0)
+    logits = decoder.step(sample["ids"][:, cached:], cached)
     np.testing.assert_allclose(logits, sample["logits"][:, cached:], atol=2e-5)
 
 
@@ -236,27 +231,81 @@ def test_trimmed_states_continue_from_there(decoder, sample, cached) -> None:
 def test_other_checkpoints(changes) -> None:
     model = random_whisper(**changes)
     sample = make_sample(model, seed=0)
-    states = compile_model(encoder_graph(model))(sample["features"])[0]
+    states = OpenVinoEncoder(encoder_graph(model)).encode(sample["features"])
     np.testing.assert_allclose(states, sample["states"], atol=2e-5)
-    decoder = Decoder(make_stateful(fix_batch(decoder_graph(model), 1)), decoder_cross_graph(model))
-    decoder.start(sample["states"])
-    np.testing.assert_allclose(decoder.step(sample["embeds"]), sample["logits"], atol=2e-5)
+    tables = Tables(*(model.state_dict()[name].numpy() for name in NAMES))
+    decoder = OpenVinoDecoder(make_stateful(decoder_graph(model), tables))
+    logits = in_pieces(decoder, sample, [LENGTH])
+    np.testing.assert_allclose(logits, sample["logits"], atol=2e-5)
 
 
-def test_int8_parts_are_close_to_the_checkpoint(parts, sample) -> None:
-    states = compile_model(parts / "encoder.xml")(sample["features"])["encoder_hidden_states"]
+def test_several_clips_at_once(decoder, model) -> None:
+    samples = [make_sample(model, seed) for seed in range(3)]
+    ids, states = (np.concatenate([one[name] for one in samples]) for name in ("ids", "states"))
+    decoder.start(states)
+    logits = np.concatenate([decoder.step(ids[:, :5], 0), decoder.step(ids[:, 5:], 5)], axis=1)
+    expected = np.concatenate([one["logits"] for one in samples])
+    np.testing.assert_allclose(logits, expected, atol=2e-5)
+
+
+@pytest.fixture(scope="module")
+def whole(graphs: Path, parts: Path) -> ov.Model:
+    """The int8 decoder as it runs."""
+    return make_stateful(read_model(parts / "decoder.xml"), load_tables(graphs / TABLES))
+
+
+def test_int8_parts_are_close_to_the_checkpoint(parts, whole, sample) -> None:
+    states = OpenVinoEncoder(parts / "encoder.xml").encode(sample["features"])
     assert cosine(states, sample["states"]) > 0.98
-    decoder = Decoder(parts / "decoder.xml", parts / "decoder_cross.xml")
-    decoder.start(sample["states"])
-    assert cosine(decoder.step(sample["embeds"]), sample["logits"]) > 0.98
-    decoder.start(sample["states"])
-    steps = [decoder.step(sample["embeds"][:, i : i + 1]) for i in range(LENGTH)]
-    assert cosine(np.concatenate(steps, axis=1), sample["logits"]) > 0.98
+    for chunks in ([LENGTH], [1] * LENGTH):
+        logits = in_pieces(OpenVinoDecoder(whole), sample, chunks)
+        assert cosine(logits, sample["logits"]) > 0.98
 
 
-@pytest.mark.parametrize(
-    ("name", "kept"), [("encoder", [(50, 64)]), ("decoder", []), ("decoder_cross", [])]
-)
+def test_an_utterance_leaves_nothing_to_the_next(whole, model) -> None:
+    """In whatever precision this processor runs a hand-off folder."""
+    used = OpenVinoDecoder(whole, CHOSEN)
+    for seed in range(12):
+        sample, chunks = make_sample(model, seed), [4, *[1] * (LENGTH - 4)]
+        fresh = in_pieces(OpenVinoDecoder(whole, CHOSEN), sample, chunks)
+        assert np.array_equal(in_pieces(used, sample, chunks), fresh)
+        assert cosine(fresh, sample["logits"]) > 0.95
+
+
+def test_the_decoder_is_what_openvino_genai_expects(whole, model) -> None:
+    assert [port.get_any_name() for port in whole.inputs] == [
+        *("input_ids", "encoder_hidden_states", "beam_idx")
+    ]
+    assert [port.get_any_name() for port in whole.outputs] == ["logits"]
+    scores = [op for op in whole.get_ordered_ops() if ALIGNMENT in names_at(op)]
+    assert [op.get_type_name() for op in scores] == ["Add"] * model.config.decoder_layers
+    # What is computed once an utterance: of each layer, the keys and the values.
+    states = [op.get_variable_id() for op in whole.get_sinks()]
+    assert sorted(name for name in states if name.startswith("cross_")) == [
+        f"cross_{place}" for place in range(2 * model.config.decoder_layers)
+    ]
+
+
+def names_at(operation: ov.Node) -> set[str]:
+    return set().union(*(output.get_names() for output in operation.outputs()))
+
+
+@pytest.mark.parametrize("halved", [True, False])
+def test_tables_are_kept_exactly(graphs, tmp_path, halved) -> None:
+    """In float16 where that holds every value."""
+    tables = load_tables(graphs / TABLES)
+    if halved:
+        tables = Tables(*(one.astype(np.float16).astype(np.float32) for one in tables))
+    save_model(make_stateful(read_model(graphs / "decoder.xml"), tables), tmp_path / "decoder.xml")
+    kept = matrices(tmp_path / "decoder.xml", "f16")
+    assert sorted(kept) == sorted(one.shape for one in tables if halved)
+    session = OpenVinoDecoder(tmp_path / "decoder.xml")
+    config = {"states": np.zeros((1, 50, 64), np.float32), "ids": np.array([[3, 99, 7]])}
+    exact = OpenVinoDecoder(make_stateful(read_model(graphs / "decoder.xml"), tables))
+    assert np.array_equal(in_pieces(session, config, [3]), in_pieces(exact, config, [3]))
+
+
+@pytest.mark.parametrize(("name", "kept"), [("encoder", [(50, 64)]), ("decoder", [])])
 def test_every_weight_is_stored_as_int8(graphs, parts, name, kept) -> None:
     """`kept`: the encoder's position table, which is added, not multiplied."""
     weights = [*matrices(parts / f"{name}.xml", "i8"), *kept]
@@ -278,8 +327,7 @@ def matrices(path: Path, kind: str) -> list[tuple[int, ...]]:
 
 def test_record_lists_the_files(parts) -> None:
     record = read_json(parts / "decoder.json")
-    names = ["decoder.xml", "decoder.bin", "decoder_cross.xml", "decoder_cross.bin"]
-    assert [file["path"] for file in record["files"]] == names
+    assert [file["path"] for file in record["files"]] == ["decoder.xml", "decoder.bin"]
     for file in record["files"]:
         path = parts / file["path"]
         assert (path.stat().st_size, sha256_of(path)) == (file["bytes"], file["sha256"])
@@ -291,7 +339,7 @@ def test_another_process_writes_the_same_bytes(parts, elsewhere) -> None:
     here, (there, process) = parts.parent, elsewhere
     assert process.wait() == 0, (there / "log").read_text()
     files = sorted(path.relative_to(here) for path in here.rglob("*.*"))
-    assert len(files) == 16
+    assert len(files) == 12
     assert [file for file in files if sha256_of(here / file) != sha256_of(there / file)] == []
 
 
@@ -371,9 +419,11 @@ def test_8_bit_weights_alone_are_close_to_float(graphs, inputs, sample, tmp_path
         size, before = (folder / f"{path.stem}.bin" for folder in (path.parent, graphs))
         assert size.stat().st_size < 0.6 * before.stat().st_size
     if part == "encoder":
-        found = compile_model(read_model(tmp_path / "parts/encoder.xml"))(sample["features"])[0]
-        exact = compile_model(fix_batch(read_model(graphs / "encoder.xml"), 1))(sample["features"])
-        assert np.abs(found - exact[0]).max() < 0.05 * np.abs(exact[0]).max()
+        found, exact = (
+            OpenVinoEncoder(folder / "encoder.xml").encode(sample["features"])
+            for folder in (tmp_path / "parts", graphs)
+        )
+        assert np.abs(found - exact).max() < 0.05 * np.abs(exact).max()
     name = next(iter(layers_of(read_model(graphs / f"{part}.xml"))))
     kept = [*arguments, "--scheme", "w8", "--keep-float", name]
     sizes = [(tmp_path / f"parts/{part}.bin").stat().st_size]

@@ -84,9 +84,9 @@ class CountingDecoder(TorchDecoder):
         self.begun += 1
         super().start(states)
 
-    def step(self, embeddings: np.ndarray, cached: int) -> np.ndarray:
-        self.fed += embeddings.shape[1]
-        return super().step(embeddings, cached)
+    def step(self, token_ids: np.ndarray, cached: int) -> np.ndarray:
+        self.fed += token_ids.shape[1]
+        return super().step(token_ids, cached)
 
 
 @pytest.fixture
@@ -97,11 +97,7 @@ def session(model: WhisperForConditionalGeneration) -> CountingDecoder:
 @pytest.fixture
 def whisper(model: WhisperForConditionalGeneration, session: CountingDecoder) -> CompiledWhisper:
     """The same checkpoint, run by sessions."""
-    tables = model.model.decoder.embed_tokens.weight, model.model.decoder.embed_positions.weight
-    encoder = TorchEncoder(model)
-    return CompiledWhisper(
-        model.config, model.generation_config, *(t.detach() for t in tables), encoder, session
-    )
+    return CompiledWhisper(model.config, model.generation_config, TorchEncoder(model), session)
 
 
 def features(count: int, frames: int = 3000) -> torch.Tensor:
@@ -174,7 +170,7 @@ def test_padded_decoder_inputs_are_refused(whisper: CompiledWhisper) -> None:
 
 
 def test_a_folder_that_is_no_hand_off_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"is no hand-off folder \(it has no config\.json that"):
+    with pytest.raises(UserError, match=r"is no hand-off folder \(it has no compiled parts\)"):
         sessions_of(tmp_path)
 
 

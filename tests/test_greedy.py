@@ -74,8 +74,8 @@ def by_us(
     """The same by batches of this project."""
     generation = SimpleNamespace(**vars(load_generation(checkpoint)) | changes)
     folder = graphs_of(checkpoint).parent
-    decoder, tables = float_decoder(folder, len(states)), load_tables(folder / TABLES)
-    return greedy(decoder, tables, states.numpy(), prompts, rules_of(generation), LIMIT)
+    decoder, positions = float_decoder(folder), len(load_tables(folder / TABLES).positions)
+    return greedy(decoder, states.numpy(), prompts, rules_of(generation), positions, LIMIT)
 
 
 @pytest.mark.parametrize(
@@ -159,15 +159,13 @@ def test_every_end_token_of_a_list_ends_the_sequence(checkpoint: Path, model) ->
 
 def test_a_clips_tokens_and_bytes_do_not_depend_on_its_batch(checkpoint: Path, model) -> None:
     """Neither on the row nor on the neighbours: batches may be cut anywhere."""
-    folder = graphs_of(checkpoint).parent
-    decoder, tables = float_decoder(folder, 4), load_tables(folder / TABLES)
+    decoder = float_decoder(graphs_of(checkpoint).parent)
     states = states_of(model, 8).numpy()
     prompt = prompt_tokens("de", "transcribe", model.generation_config)
-    embedded = tables.embed(np.array([prompt] * 4))
 
     def logits(rows: list[int]) -> np.ndarray:
         decoder.start(states[rows])
-        return decoder.step(embedded, 0)
+        return decoder.step(np.array([prompt] * 4), 0)
 
     first = logits([0, 1, 2, 3])
     assert np.array_equal(logits([3, 2, 1, 0])[::-1], first)

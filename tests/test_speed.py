@@ -19,8 +19,10 @@ from evaluation.speed.figures import FIGURES, figures, middle, slower, summary
 from evaluation.speed.prepare import bounded, prepare
 from evaluation.speed.run import Times, hear, time_rounds
 from runtime.float_sessions import has_cuda
-from runtime.ir import fix_batch, make_stateful, read_model, save_model
-from runtime.tables import TABLES, Tables, load_tables
+from runtime.folder import GRAPHS
+from runtime.ir import read_model, save_model
+from runtime.stateful import make_stateful
+from runtime.tables import TABLES, load_tables
 from tests.conftest import graphs_of, make_checkpoint, make_clips, manifest_of
 
 VOCABULARY, END = 11, 7
@@ -45,21 +47,19 @@ class Clocked:
     def start(self, states: np.ndarray) -> None:
         self.now += 0.25 * self.slow
 
-    def step(self, embeddings: np.ndarray, cached: int) -> np.ndarray:
-        self.calls.append((embeddings.shape[1], cached))
-        self.fed.append(float(embeddings[0, -1, 0]))
+    def step(self, token_ids: np.ndarray, cached: int) -> np.ndarray:
+        self.calls.append((token_ids.shape[1], cached))
+        self.fed.append(int(token_ids[0, -1]))
         self.now += (0.5 if cached == 0 else 0.125) * self.slow
-        logits = np.zeros((1, embeddings.shape[1], VOCABULARY), np.float32)
+        logits = np.zeros((1, token_ids.shape[1], VOCABULARY), np.float32)
         logits[0, -1, self.says] = 1
         return logits
 
 
 def heard(session: Clocked, count: int) -> Times:
-    """Times of a clip with a prompt of three tokens; an embedding is the token's number."""
-    tokens = np.arange(VOCABULARY, dtype=np.float32)[:, None]
-    tables = Tables(tokens, np.zeros((40, 1), np.float32))
+    """Times of a clip with a prompt of three tokens."""
     features = np.zeros((1, 4, 2), np.float32)
-    return hear((session, session), tables, features, [1, 2, 3], count, session.clock)
+    return hear((session, session), features, [1, 2, 3], count, session.clock)
 
 
 def test_times_of_a_clip() -> None:
@@ -164,19 +164,13 @@ def test_name_of_the_processor(tmp_path: Path) -> None:
 def files(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Files:
     """The random checkpoint, and a hand-off folder whose parts are its float graphs."""
     graphs, folder = graphs_of(checkpoint), tmp_path_factory.mktemp("compiled")
-    read = {name: read_model(graphs.with_name(f"{name}.xml")) for name in ("encoder", "decoder")}
-    models = {
-        "encoder": fix_batch(read["encoder"], 1),
-        "decoder": make_stateful(fix_batch(read["decoder"], 1)),
-        "decoder_cross": fix_batch(read_model(graphs.with_name("decoder_cross.xml")), 1),
-    }
+    read = {part: read_model(graphs.with_name(f"{part}.xml")) for part in GRAPHS}
+    read["decoder"] = make_stateful(read["decoder"], load_tables(graphs.with_name(TABLES)))
     parts: dict[str, Any] = {}
-    for name, model in models.items():
-        save_model(model, folder / f"{name}.xml")
-        record = parts.setdefault(name.removesuffix("_cross"), {"files": []})
-        record["files"] += listed(folder, [f"{name}.xml", f"{name}.bin"])
-    config = {f"{part}_mxq_path": f"{part}.xml" for part in parts}
-    write_json(folder / "config.json", config)
+    for part, name in GRAPHS.items():
+        save_model(read[part], folder / f"{name}.xml")
+        parts[part] = {"files": listed(folder, [f"{name}.xml", f"{name}.bin"])}
+    write_json(folder / "config.json", {})
     manifest = {"model": "random", "target": "cpu", "parts": parts}
     manifest["files"] = [file for part in parts.values() for file in part["files"]]
     write_json(folder / "manifest.json", manifest)
@@ -223,13 +217,12 @@ def test_all_backends_are_fed_alike(files: Files, prepared: Path) -> None:
         encoder, decoder = BACKENDS[name].load(files)
         calls: list[tuple[int, int]] = []
 
-        def step(embeddings: np.ndarray, cached: int, *, of: Any = decoder, to: list = calls):
-            to.append((embeddings.shape[1], cached))
-            return of.step(embeddings, cached)
+        def step(token_ids: np.ndarray, cached: int, *, of: Any = decoder, to: list = calls):
+            to.append((token_ids.shape[1], cached))
+            return of.step(token_ids, cached)
 
         recording = SimpleNamespace(start=decoder.start, step=step)
-        tables = load_tables(files.graphs.with_name(TABLES))
-        rounds = time_rounds((encoder, recording), tables, prepared, 1, name)
+        rounds = time_rounds((encoder, recording), prepared, 1, name)
         assert [len(times) for times in rounds] == [2]
         fed[name] = calls
     counts = [clip["tokens"] for clip in read_json(prepared)]

@@ -13,7 +13,7 @@ from typing import Any
 
 from common.files import listed
 from common.listing import check_listed
-from runtime.folder import OPENVINO
+from runtime.folder import GRAPHS
 from runtime.ir import read_model, save_model
 from runtime.stateful import make_stateful
 from runtime.tables import TABLES, load_tables
@@ -35,14 +35,14 @@ def fill(folder: Path, graphs: Path, records: dict[str, Path]) -> dict[str, list
     check_listed(graphs, [TABLES])
     for record in records.values():
         check_listed(record)
-    encoder, decoder = (records[part].with_suffix(".xml") for part in OPENVINO)
+    encoder, decoder = (records[part].with_suffix(".xml") for part in GRAPHS)
     for suffix in (".xml", ".bin"):
-        shutil.copyfile(encoder.with_suffix(suffix), folder / (OPENVINO["encoder"] + suffix))
+        shutil.copyfile(encoder.with_suffix(suffix), folder / (GRAPHS["encoder"] + suffix))
     whole = make_stateful(read_model(decoder), load_tables(graphs.with_name(TABLES)))
-    save_model(whole, folder / f"{OPENVINO['decoder']}.xml")
+    save_model(whole, folder / f"{GRAPHS['decoder']}.xml")
     write_tokenizer(folder)
     shutil.copyfile(TRANSCRIBE, folder / TRANSCRIBE.name)
-    return {part: listed(folder, [f"{name}.xml", f"{name}.bin"]) for part, name in OPENVINO.items()}
+    return {part: listed(folder, [f"{name}.xml", f"{name}.bin"]) for part, name in GRAPHS.items()}
 
 
 def write_tokenizer(folder: Path) -> None:

@@ -49,8 +49,11 @@ def main() -> None:
         audio, _ = librosa.load(args.audio, sr=RATE)
     except Exception as error:  # each of its readers has its own
         sys.exit(f"error: {args.audio} cannot be read as audio: {error or type(error).__name__}")
-    pipeline = WhisperPipeline(FOLDER, args.device, word_timestamps=args.words)
+    settings = {"word_timestamps": True} if args.words else {}
+    pipeline = WhisperPipeline(FOLDER, args.device, **settings)
     config = pipeline.get_generation_config()
+    if args.words and not config.alignment_heads:
+        sys.exit("error: --words needs `alignment_heads` in generation_config.json; none are there")
     asked = {"return_timestamps": args.timestamps, "word_timestamps": args.words}
     if config.is_multilingual:
         known = [token.strip("<|>") for token in config.lang_to_id]
