@@ -86,6 +86,10 @@ class Settings(Config):
         return cls()
 
 
+if since(1, 4):  # fields have one name
+    Config.model_config["alias_generator"] = None
+
+
 def _configs() -> dict[str, type[Config]]:
     names = [name for name in TREE if name.endswith("Config") and name != "CompileConfig"]
     classes = {name: config_class(name, TREE[name]) for name in names}

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from qbcompiler._double.generation import check_names, since
-from qbcompiler._version import __version__
 
 MAGIC = "QB-DOUBLE-MBLT\n"  # first line of what stands for the vendor's graph file
 # Names of what a part takes while it is parsed.
@@ -33,18 +32,21 @@ def parse(arguments: dict[str, Any], swallowed: dict[str, Any]) -> None:
     inputs = _inputs(part, config, feed or {}, axes)
     if part == "encoder" and feed is not None:
         _check_features(feed, inputs[0]["shape"])
-    options = arguments.get("model_part_options") or {}
-    if unknown := set(options) - set(OPTIONS[part]):
+    if unknown := set(arguments.get("model_part_options") or {}) - set(OPTIONS[part]):
         raise TypeError(f"part '{part}' got an unexpected option {sorted(unknown)}")
-    graph = {
-        "version": __version__,
-        "part": part,
-        "target_device": arguments.get("target_device"),
-        "options": options,
-        "inputs": inputs,
-    }
+    layers = [f"layers.{i}.self_attn.score" for i in range(getattr(config, f"{part}_layers"))]
+    graph = {"part": part, "target_device": arguments.get("target_device")}
+    graph |= {"inputs": inputs, "layers": layers}
     text = MAGIC + json.dumps(graph, indent=2) + "\n"
     Path(arguments["mblt_save_path"]).write_text(text, encoding="utf-8")
+
+
+def read_graph(path: str) -> dict[str, Any]:
+    """What a graph file holds; another file is refused."""
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    if not text.startswith(MAGIC):
+        raise RuntimeError(f"[EXCEPTION] {path} is not an MBLT file: bad magic")
+    return json.loads(text.removeprefix(MAGIC))
 
 
 def _part(arguments: dict[str, Any]) -> str:

@@ -14,12 +14,10 @@ from typing import Any
 from qbcompiler._double.calibration import read_calibration
 from qbcompiler._double.generation import CONFIGS, check_names, latest, since
 from qbcompiler._double.objects import Config
-from qbcompiler._double.parsing import MAGIC
+from qbcompiler._double.parsing import read_graph
 from qbcompiler._version import __version__
 
-NOT_AN_MXQ = "QB-DOUBLE: not an MXQ"
 FAULTS = ("", "fail", "fail-encoder", "hang", "die", "nothing", "empty")
-ABORTED = 134  # exit status after SIGABRT
 
 
 def quantise(arguments: dict[str, Any], swallowed: dict[str, Any]) -> None:
@@ -30,21 +28,17 @@ def quantise(arguments: dict[str, Any], swallowed: dict[str, Any]) -> None:
     model = arguments["model"]
     if not isinstance(model, str) or not model.endswith(".mblt"):
         raise RuntimeError(f"[EXCEPTION] this stand-in compiles .mblt files only, not {model!r}")
-    text = Path(model).read_text(encoding="utf-8", errors="replace")
-    if not text.startswith(MAGIC):
-        raise RuntimeError(f"[EXCEPTION] {model} is not an MBLT file: bad magic")
-    graph = json.loads(text.removeprefix(MAGIC))
+    graph = read_graph(model)
     if arguments.get("model_part") or arguments.get("model_part_options"):
         raise ValueError("model_part and model_part_options do not apply to a .mblt")
     if since(1, 1):
         _resolve(arguments, scheme)
     if graph["target_device"] != target:
         raise RuntimeError(f"[EXCEPTION] the MBLT is for {graph['target_device']}, not {target}")
-    samples = 0
-    if arguments["calib_data_path"] is not None:
-        samples = read_calibration(arguments["calib_data_path"], graph)
-    elif not arguments.get("use_random_calib"):
+    listed = arguments["calib_data_path"]
+    if listed is None and not arguments.get("use_random_calib"):
         raise RuntimeError("No calibration dataset is provided")
+    samples = read_calibration(listed, graph) if listed is not None else 0
     _end(Path(arguments["save_path"]), graph["part"], f"{scheme}, {samples} samples")
 
 
@@ -69,10 +63,10 @@ def _resolve(arguments: dict[str, Any], scheme: str) -> None:
     """Combine all settings, and write them where that is asked for, before anything is compiled."""
     made, config = CONFIGS["CompileConfig"], arguments["compile_config"] or {}
     config = made.from_file(config) if isinstance(config, str) else config
-    given = {name: value for name, value in arguments.items() if isinstance(value, Config)}
-    given.pop("compile_config", None)
     fields = config and config.model_dump(exclude_unset=True)
-    fields |= {name.removesuffix("_config"): value for name, value in given.items()}
+    for name in arguments.keys() - {"compile_config"}:
+        if isinstance(arguments[name], Config):
+            fields[name.removesuffix("_config")] = arguments[name]
     fields |= {"device": arguments["device"], "inference_scheme": scheme}
     resolved = made(**fields)
     if arguments.get("config_save_path") is not None:
@@ -94,9 +88,9 @@ def _end(out: Path, part: str, summary: str) -> None:
     if fault == "die":
         said = "terminate called after throwing an instance of 'std::bad_alloc'"
         print(said, file=sys.stderr, flush=True)
-        os._exit(ABORTED)
+        os._exit(134)  # as after SIGABRT
     while fault == "hang":
         time.sleep(60)
     if fault != "nothing":
-        text = f"{NOT_AN_MXQ} ({__version__}: {part}, {summary})\n" if fault != "empty" else ""
-        out.write_text(text, encoding="utf-8")
+        text = f"QB-DOUBLE: not an MXQ ({__version__}: {part}, {summary})\n"
+        out.write_text("" if fault == "empty" else text, encoding="utf-8")

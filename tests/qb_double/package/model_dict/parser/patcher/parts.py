@@ -30,3 +30,8 @@ def load_for_part(
     loaded = torch.nn.Module()  # without weights
     loaded.part, loaded.config = part, config
     return loaded.to(torch.device(device)).eval()
+
+
+def prepare_part(model: torch.nn.Module, part: str) -> torch.nn.Module:
+    """The module whose inputs are to be recorded."""
+    return model
