@@ -44,6 +44,7 @@ def described(quality: dict[str, Any], speed: dict[str, Any] | None) -> dict[str
         "passed": quality["gate"]["passed"],
         "sentence": sentence,
         "clips": quality["clips"],
+        "manifest_sha256": quality["manifest_sha256"],  # and with it, of the parts that it is of
         "markdown": text,
         "metrics": metrics,
         "tasks": tasks,
