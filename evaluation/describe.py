@@ -67,6 +67,11 @@ def describe(folder: Path, quality: dict[str, Any], speed: dict[str, Any] | None
             f"{quality['model']} for {quality['target']} was measured of another folder than"
             f" {folder}; delete {RESULTS} and run the same command again"
         )
+    if quality["beams"] != 1:
+        raise UserError(
+            f"{folder} was measured with {quality['beams']} beams, and its figures are those of"
+            " greedy search; evaluate it without --beams"
+        )
     write_json(folder / NAME, described(quality, speed))
     readme.write(folder)
     sums.write(folder)

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from common.cli import UserError
-from common.files import read_json, read_jsonl, write_jsonl
+from common.files import read_json, read_jsonl, sha256_of, write_json, write_jsonl
+from compilation.hand_off import sums
 from compilation.verify import verify
 from evaluation import describe, run
 from evaluation.quality.score import score
@@ -113,12 +114,33 @@ def test_an_npu_hears_the_same_through_its_own_runtime(
     clips: Path,
     tmp_path: Path,
 ) -> None:
-    device(running(demo))
+    device(running(demo, broken="first"))
     out = tmp_path / "out"
-    run.main([str(npu), "--clips", str(clips), "--device", "npu", "--out", str(out)])
+    command = [str(npu), "--clips", str(clips), "--device", "npu", "--out", str(out)]
+    run.main(command)
     own = read_json(out / "transcripts.json")
-    assert own["target"] == "aries-rb"
+    assert (own["target"], own["warmed_up"], own["beams"]) == ("aries-rb", True, 1)
     assert texts_of(own).items() <= texts_of(read_json(transcripts(demo))).items()
+    run.main([*command, "--beams", "3"])
+    searched = read_json(out / "transcripts.json")
+    assert read_json(out / "quality.json")["beams"] == searched["beams"] == 3
+    assert texts_of(searched).keys() == texts_of(own).keys()
+    with pytest.raises(UserError, match="--beams is 0, and must be at least 1"):
+        run.main([*command, "--beams", "0"])
+
+
+def test_figures_of_other_parts_are_refused(demo: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(demo / "compiled/whisper-micro/cpu", tmp_path / "cpu")
+    measured = read_json(folder / "evaluation.json")
+    measured |= {"manifest_sha256": sha256_of(folder / "manifest.json")}
+    for digest, refused in ((measured["manifest_sha256"], False), ("0" * 64, True)):
+        write_json(folder / "evaluation.json", {**measured, "manifest_sha256": digest})
+        sums.write(folder)
+        if refused:
+            with pytest.raises(UserError, match=r"quality: .* was measured of other parts than"):
+                list(verify(folder))
+        else:
+            assert list(verify(folder))
 
 
 def test_what_cannot_be_evaluated_is_a_sentence(demo: Path, clips: Path, tmp_path: Path) -> None:
