@@ -21,6 +21,7 @@ Files, in the folder of the manifest, which is replaced as a whole:
     model.safetensors               the two embedding tables
     golden/                         two short clips, and what they should give
     transcribe.py                   for the target cpu: runs the folder by itself
+    alignment.xml, .bin             for an NPU: a float graph for the times of words
     manifest.json                   what it is and how it was made
     README.md                       all this for a device engineer
     SHA256SUMS                      for sha256sum -c
@@ -36,7 +37,7 @@ from typing import Any, NamedTuple
 from common.cli import UserError, run
 from common.files import listed, read_json, sha256_of, write_json
 from common.listing import check_listed
-from compilation.hand_off import readme, sums, vendor
+from compilation.hand_off import alignment, readme, sums, vendor
 from compilation.hand_off.expect import expectations, run_golden
 from compilation.hand_off.portable import make_portable
 from compilation.hand_off.provenance import check_manifest, left_out_counts, manifest_of
@@ -110,6 +111,8 @@ def _build(
     _copy_listed(sources.golden, {name: building / "golden" / name for name in names})
     if target == "cpu":
         shutil.copyfile(TRANSCRIBE, building / TRANSCRIBE.name)
+    else:
+        alignment.write(sources.graphs, building)
     calibration = {read_json(path)["part"]: path for path in sources.calibration}
     manifest = manifest_of(
         model, target, sources.checkpoint, sources.dataset, parts, calibration, own
