@@ -8,8 +8,10 @@ Example, at the board:
     python -m evaluation.run whisper-small-aries-rb --clips evaluation --out results
         --float evaluation/results/whisper-small/cpu/transcripts.json
 
-On an NPU, a first clip is heard once before, for nothing: there, the first generation of a process
-may differ from all others. --beams 5 measures beam search, which may make Whisper worse there.
+Where the vendor's library mbltml (package mobilint-ml) is installed, the result has the NPU's mean
+power and energy for each clip, its temperature, memory and clock, and always the machine's power
+mode. On an NPU, a first clip is heard once before, for nothing: there, the first generation of a
+process may differ from all others. --beams 5 measures beam search, which may make Whisper worse.
 
 --clips is a folder of recordings with their manifests, as data/audio_files/evaluation. With
 --float, the pipeline's transcripts of the same clips, the texts are compared with the float
@@ -21,119 +23,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from transformers import WhisperProcessor
-
-from calibration.features import encoder_input
 from common.cli import UserError, run
-from common.files import is_unchanged, read_json, sha256_of, write_json
-from compilation.hand_off import sums
-from data.clips import Clip, interleave, read_audio, understood
-from evaluation.quality.evaluate import sizes_of
+from common.files import read_json, write_json
+from evaluation.hear_folder import device_of, evaluate_folder
 from evaluation.quality.score import score
 from evaluation.scoring.gate_option import bounds
 from evaluation.scoring.pairs import COMPILED, FLOAT
-from evaluation.transcription.generate import detect, generate
-from evaluation.transcription.models import with_sessions
-from evaluation.transcription.transcribe_clips import Pairings, transcribe_clips
-from runtime.folder import sessions_of
 
-DEVICES = {".xml": "cpu", ".mxq": "npu"}
-KEPT = ("language", "whisper_language", "seconds")
 COLUMNS = ("texts", "tokens", "at_limit")
-
-
-def device_of(folder: Path) -> str:
-    """What a folder's parts run on.
-
-    Raises:
-        UserError: it is no hand-off folder.
-    """
-    config = read_json(folder / "config.json")
-    suffix = Path(config.get("encoder_mxq_path", "")).suffix
-    if suffix not in DEVICES:
-        raise UserError(f"{folder} is no hand-off folder: its config.json names no parts")
-    return DEVICES[suffix]
-
-
-def clips_for(manifest: dict[str, Any], folder: Path) -> list[Path]:
-    """Manifests of the clips in the languages that a hand-off folder was calibrated with.
-
-    Raises:
-        UserError: there are none.
-    """
-    samples = manifest["calibration"]["encoder"]["samples"]
-    languages = sorted({sample["language"] for sample in samples})
-    found = [path for path in sorted(folder.glob("*.jsonl")) if path.stem in languages]
-    if not found:
-        raise UserError(
-            f"{folder} has no manifest of clips (*.jsonl) in {', '.join(languages)}; give a folder"
-            " such as data/audio_files/evaluation"
-        )
-    return found
-
-
-def check_recordings(clips: list[Clip]) -> None:
-    """Refuse recordings that are not those of their manifests, before any is heard.
-
-    Raises:
-        UserError: One is missing or another.
-    """
-    for clip in clips:
-        if not is_unchanged(clip["path"], clip["sha256"]):
-            raise UserError(
-                f"{clip['path']} is missing, or is not the recording that its manifest lists; copy"
-                " the folder of --clips again, whole"
-            )
-
-
-def evaluate_folder(folder: Path, clips: Path, beams: int = 1) -> dict[str, Any]:
-    """transcripts.json of a folder: what its parts hear of the clips.
-
-    Args:
-        folder: The hand-off folder.
-        clips: Folder of recordings and their manifests.
-        beams: Of the search for a text; 1 is greedy.
-
-    Raises:
-        UserError: there are no clips, or none with a text.
-    """
-    manifest = read_json(folder / "manifest.json")
-    if found := sums.differences(folder):
-        raise UserError(f"{folder}: {found[0]}; get the folder again, whole")
-    manifests = clips_for(manifest, clips)
-    tasks = manifest["calibration"]["decoder"]["settings"]["tasks"]
-    encoder, decoder = sessions_of(folder)
-    whisper = with_sessions(folder, encoder, decoder)
-    processor = WhisperProcessor.from_pretrained(str(folder))
-    pairings = Pairings({"compiled": encoder}, {"compiled": whisper}, processor)
-    chosen = understood(interleave(manifests), whisper.generation_config)
-    check_recordings(chosen)
-    whisper.generation_config.num_beams = beams
-    warmed_up = device_of(folder) == "npu"
-    if warmed_up:
-        # The first generation of a process may differ from all others on an NPU. By a Whisper of
-        # its own: one keeps the logits of what it has heard last.
-        features = encoder_input(processor.feature_extractor, read_audio(chosen[0]))
-        language, states = chosen[0]["whisper_language"], encoder.encode(features)
-        generate(with_sessions(folder, encoder, decoder), processor, states, language, "transcribe")
-        print("a first clip was heard once before, for nothing: to warm up", file=sys.stderr)
-    facts, rows = [], []
-    for heard in transcribe_clips(pairings, chosen, tasks, "device"):
-        name, found = heard.clip["path"].name, detect(whisper, heard.states["compiled"])
-        own = {"clip": name, **{key: heard.clip[key] for key in KEPT}, "states": None}
-        facts.append(own | {"detected": {"compiled": found} if found else None})
-        rows += [{**row, "clip": name} for row in heard.rows]
-    return {
-        "model": manifest["model"],
-        "target": manifest["target"],
-        "folder": str(folder),
-        "manifest_sha256": sha256_of(folder / "manifest.json"),
-        "sizes": sizes_of(manifest["parts"]),
-        "beams": beams,
-        "warmed_up": warmed_up,
-        "clips": facts,
-        "rows": rows,
-    }
 
 
 def with_float(heard: dict[str, Any], pipeline: dict[str, Any]) -> dict[str, Any]:
@@ -197,6 +94,8 @@ def main(argv: list[str] | None = None) -> None:
     for task, cells in quality["tasks"].items():
         rate = cells["all"]["pairings"][COMPILED]["rate"]
         print(f"{task}: error rate {100 * rate:.1f} %, {cells['all']['clips']} clips")
+    for name, value in quality.get("power", {}).items():
+        print(f"NPU {name}: {value}")
     print(f"{quality['gate']['sentence']}; {args.out / 'quality.json'}", file=sys.stderr)
 
 

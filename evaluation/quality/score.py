@@ -150,6 +150,7 @@ def score(heard: dict[str, Any], gate: dict[str, float] | None) -> dict[str, Any
     return {
         **{key: heard[key] for key in ("model", "target", "folder", "manifest_sha256", "sizes")},
         "beams": heard.get("beams", 1),
+        **{key: heard[key] for key in ("power", "power_mode") if key in heard},
         "clips": len(clips),
         "tasks": {
             task: cells_of(some, judged["unheard"].get(task, {}), harm_of(task, judged["checks"]))
