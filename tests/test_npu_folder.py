@@ -192,6 +192,10 @@ def test_the_readme_says_how_to_load_it(folder: Path) -> None:
     golden = read_json(folder / "golden/golden.json")
     assert golden["expected_of"] == "the float model"
     assert golden["clips"][0]["expected"]["states_cosine"] is None
+    least, worst = golden["clips"][0]["expected"]["at_least"], golden["at_least_from"]
+    assert 1 - least["cosine"] == pytest.approx(1.5 * (1 - worst["cosine"]), abs=0.003)
+    assert least["tokens"] == pytest.approx(0.9 * worst["tokens"], abs=0.003)
+    assert "whisper-base in 8 bits" in worst["of"] and "(a cosine under 0.9)" in text
 
 
 FILES = {part: f"a_{part}.mxq" for part in PARTS}

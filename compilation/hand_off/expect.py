@@ -19,8 +19,16 @@ EVERY = 5  # of those that hear the clip one is kept; behind it, all states are 
 MAX_NEW_TOKENS = 64
 # Where the compiled parts could be run, so far from that: another processor may round otherwise.
 SLACK = {"cosine": 0.01, "tokens": 0.1}
-# Elsewhere, so far from the float model: guesses, as no NPU has been measured yet.
-AT_LEAST = {"cosine": 0.9, "tokens": 0.5}
+FEWEST = 0.5  # of the tokens, however short the text is
+# Elsewhere, so near to the float model. No NPU has been measured yet: parts of 8 bits on the CPU
+# have, calibrated with such a set, and these bounds leave an NPU's own arithmetic a margin: the
+# worst clip's distance in cosine and a half more, and a tenth less than its share of tokens.
+WORST = {"cosine": 0.932, "tokens": 0.444}
+AT_LEAST = {"cosine": 0.9, "tokens": 0.4}
+WORST_OF = (
+    "the worst of 120 held-out clips in English, French and Russian by whisper-base in 8 bits,"
+    " weights and activations of both parts, on the CPU"
+)
 
 
 def cosine(one: np.ndarray, other: np.ndarray) -> float:
@@ -87,13 +95,14 @@ def expectations(golden: dict[str, Any], heard: list[dict[str, Any]] | None) -> 
             share = max(SLACK["tokens"], 1.5 / max(len(one["tokens"]), 1))
             least = {
                 "cosine": one["states_cosine"] - SLACK["cosine"],
-                "tokens": round(max(1 - share, AT_LEAST["tokens"]), 3),
+                "tokens": round(max(1 - share, FEWEST), 3),
             }
         clips.append({**clip, "expected": {**one, "at_least": least}})
     kept = {key: value for key, value in golden.items() if key not in ("clips", "files")}
     return {
         **kept,
         "expected_of": "the compiled parts" if heard else "the float model",
+        **({} if heard else {"at_least_from": {**WORST, "of": WORST_OF}}),
         "clips": clips,
     }
 
