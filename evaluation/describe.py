@@ -67,7 +67,7 @@ def describe(folder: Path, quality: dict[str, Any], speed: dict[str, Any] | None
             f"{quality['model']} for {quality['target']} was measured of another folder than"
             f" {folder}; delete {RESULTS} and run the same command again"
         )
-    if quality["beams"] != 1:
+    if quality.get("beams", 1) != 1:
         raise UserError(
             f"{folder} was measured with {quality['beams']} beams, and its figures are those of"
             " greedy search; evaluate it without --beams"
