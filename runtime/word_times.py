@@ -6,11 +6,12 @@ states; dynamic time warping over their weights, the library's own, gives each t
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from transformers import WhisperForConditionalGeneration, WhisperTokenizerFast
+from transformers import WhisperForConditionalGeneration, WhisperTokenizer
+from transformers.models.whisper.tokenization_whisper import LANGUAGES, _combine_tokens_into_words
 from transformers.utils import ModelOutput
 
 from common.cli import UserError
@@ -48,6 +49,8 @@ class WordTimes:
             )
         self._request = compile_model(path).create_infer_request()
         self._tables = load_tables(folder / "model.safetensors")
+        generation = read_json(folder / "generation_config.json")
+        self._first_time = generation["no_timestamps_token_id"] + 1  # <|0.00|>
         self._filter = read_json(folder / "config.json")["median_filter_width"]
 
     def of_tokens(
@@ -83,14 +86,29 @@ class WordTimes:
         tokens: list[int],
         prompt: int,
         seconds: float,
-        tokenizer: WhisperTokenizerFast,
+        tokenizer: WhisperTokenizer,
+        language: str,
     ) -> list[Word]:
-        """The words of a text and their times; see `of_tokens`."""
+        """The words of a text and their times; see `of_tokens`.
+
+        Put together and timed as transformers does: a word begins where the token before it does.
+
+        Args:
+            states: See `of_tokens`, as the next three.
+            tokens: Prompt and text.
+            prompt: How many are the prompt.
+            seconds: Of audio.
+            tokenizer: The checkpoint's.
+            language: Whisper code of the language that the text is in: some do not space words.
+        """
         times = self.of_tokens(states, tokens, prompt, seconds)
-        heard: dict[str, Any] = {
-            "tokens": np.array([tokens]),
-            "token_timestamps": times[None, : len(tokens)],
-        }
-        options = {"return_timestamps": "word", "return_language": False}
-        _, found = tokenizer._decode_asr([heard], time_precision=PRECISION, **options)
-        return [Word(one["text"], *map(float, one["timestamp"])) for one in found["chunks"]]
+        # Not by the tokenizer's own method, which takes prompts for words where a checkpoint's
+        # tokenizer does not say which tokens are special.
+        said = [at for at in range(prompt, len(tokens)) if tokens[at] < self._first_time]
+        given = [tokens[at] for at in said]
+        words, _, places = _combine_tokens_into_words(tokenizer, given, LANGUAGES[language])
+        spans = [(said[own[0]] - 1, said[own[-1]]) for own in places]
+        return [
+            Word(word, round(float(times[begin]), 2), round(float(times[end]), 2))
+            for word, (begin, end) in zip(words, spans, strict=True)
+        ]

@@ -60,7 +60,15 @@ def test_words_have_the_times_that_transformers_gives_them(
         printed = [line.split() for line in capsys.readouterr().out.splitlines()]
         text = processor.decode(tokens, skip_special_tokens=True)
         assert [word for *_, word in printed] == text.split()
-        found = times.of_words(states, tokens, 4, len(audio) / 16_000, processor.tokenizer)
+        given = (states, tokens, 4, len(audio) / 16_000, processor.tokenizer, "en")
+        found = times.of_words(*given)
+        heard = {"tokens": made["sequences"][:, :-1].numpy()}
+        heard["token_timestamps"] = made["token_timestamps"][:, : len(tokens)].numpy()
+        options = {"return_timestamps": "word", "return_language": False}
+        _, theirs = processor.tokenizer._decode_asr([heard], time_precision=0.02, **options)
+        assert [(one.text, (one.begin, one.end)) for one in found] == [
+            (one["text"], one["timestamp"]) for one in theirs["chunks"]
+        ]
         ends = np.abs(np.array([float(end) for _, end, _ in printed]) - [one.end for one in found])
         assert np.median(ends) <= 0.1  # 8 bits in the encoder and in what is heard
     assert np.median(differences) == 0 and max(differences) <= 0.02

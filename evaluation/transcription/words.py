@@ -42,4 +42,5 @@ def timed_words(folder: Path, audio: np.ndarray, asked: dict[str, str]) -> list[
     heard = generate(whisper, processor, states, language, task)
     prompt = prompt_tokens(language, task_of(task), generation)
     fed, seconds = [*prompt, *heard.tokens], len(audio) / RATE
-    return times.of_words(states, fed, len(prompt), seconds, processor.tokenizer)
+    spoken = "en" if task == "translate" else language
+    return times.of_words(states, fed, len(prompt), seconds, processor.tokenizer, spoken)
