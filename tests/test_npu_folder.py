@@ -78,7 +78,10 @@ def folder(demo: Path, tmp_path: Path) -> Path:
             "target": "aries-rb",
             "files": listed(path.parent, [path.name]),
             "compiler": {"quantise": {"qbcompiler": "1.4.0"}},
-            "settings": {"wish": {"scheme": "all"}},
+            "settings": {
+                "wish": {"scheme": "all"},
+                "numerics": {"bias_correction": True, "weights_fitted_to": "quantised inputs"},
+            },
             "samples": 68,
             "runtime": {"read": False, "reason": "none here"},
         }
@@ -186,6 +189,8 @@ def test_the_readme_says_how_to_load_it(folder: Path) -> None:
     compile(code, "README.md", "exec")
     compile(states, "README.md", "exec")
     assert 'model.generate(**audio, language="en", task="transcribe")' in code
+    assert "| decoder | biases corrected | weights fitted to quantised inputs |" in text
+    assert "`bias_correction: false` in `overrides`" in text
     assert "Decode greedily (`num_beams=1`)" in text and "--beams 5" in text
     assert "throw one away before you compare" in text
     assert not (folder / "transcribe.py").exists()
