@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from compilation.qb.child import build, find, numerics, spelled
+from compilation.qb.child import build, find, numerics, spelled, with_objects
 from compilation.qb.limits import Refused
 from compilation.qb.recipes import configs
 
@@ -26,6 +26,16 @@ def test_fields_are_sent_under_the_names_that_the_signature_has() -> None:
     assert spelled(snake, given) == given
     assert spelled(camel, given) == {"actOrder": True, "blockSize": 128}
     assert spelled(camel, {"perc_damp": 0.01}) == {"perc_damp": 0.01}  # its refusal is the maker's
+
+
+def test_mappings_of_overrides_become_objects() -> None:
+    solver = {"apply": True, "solver": "asymmetric_causal", "attributes": {"alpha": 0.25}}
+    made = with_objects({"hessian_quant_config": solver, "buffer_mode": 1, "feed_dict": {}})
+    assert made == {
+        "hessian_quant_config": configs("HessianQuantConfig", **solver),
+        "buffer_mode": 1,
+        "feed_dict": {},
+    }
 
 
 def install(monkeypatch: pytest.MonkeyPatch, root: dict[str, Any], inner: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Both steps of an NPU part, with a strict double of each generation of the vendor's compiler."""
 
+import json
 import os
 import re
 import signal
@@ -106,6 +107,8 @@ def test_what_cannot_be_done_is_a_sentence(tmp_path: Path, quantise: list[str]) 
 
 
 LAYER = "layers.0.self_attn.score"
+SOLVER = {"apply": True, "solver": "asymmetric_causal", "attributes": {"alpha": 0.25}}
+NEWEST = {"bias_correction": False, "hessian_quant_config": SOLVER}  # overrides for 1.4
 
 
 def test_layers_that_are_named_are_looked_up(tmp_path: Path, quantise: list[str]) -> None:
@@ -115,6 +118,8 @@ def test_layers_that_are_named_are_looked_up(tmp_path: Path, quantise: list[str]
         folder = tmp_path / str(len(case[1])) / case[0]
         out = folder / "encoder.mxq"
         given = ["--activation-16bits", case[1], "--out", out]
+        if case[0] == "1.4.0":
+            given += ["--overrides", json.dumps(NEWEST)]
         return out, step(interpreter(folder, case[0]), *quantise, *given)
 
     cases = [("1.3.0", LAYER[:-1]), ("1.3.0", LAYER), ("1.4.0", LAYER), ("1.2.0", LAYER)]
@@ -129,9 +134,13 @@ def test_layers_that_are_named_are_looked_up(tmp_path: Path, quantise: list[str]
         held = None if unread else True
         record = read_json(out.with_name("encoder.mxq.json"))
         assert record["named_layers"] == {"in_graph": held, "in_resolved": held}
-        newest = out.parent.name == "1.4.0"
-        fitted = "quantised inputs" if newest else "float inputs"
-        assert record["numerics"] == {"bias_correction": newest, "weights_fitted_to": fitted}
+        fitted = "float inputs"
+        if out.parent.name == "1.4.0":
+            fitted = "quantised inputs"
+            assert "solver='asymmetric_causal'" in record["arguments"]["hessian_quant_config"]
+            (call,) = read_jsonl(out.parent / "calls.jsonl")
+            assert call["arguments"]["hessian_quant_config"] == NEWEST["hessian_quant_config"]
+        assert record["numerics"] == {"bias_correction": False, "weights_fitted_to": fitted}
 
 
 FAULTS = {

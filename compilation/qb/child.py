@@ -18,7 +18,7 @@ from common.gpu import has_gpu
 from compilation.qb.arguments_by_version import generation_of
 from compilation.qb.layers import check_layers, look_up_resolved, named_layers
 from compilation.qb.limits import Refused, numbers_of
-from compilation.qb.recipes import PACKAGE, Make, Wish
+from compilation.qb.recipes import PACKAGE, Make, Wish, configs
 
 
 def build(value: Any) -> Any:
@@ -70,6 +70,16 @@ def spelled(maker: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, A
         other = first + "".join(map(str.capitalize, rest))
         found[other if name not in known and other in known else name] = value
     return found
+
+
+def with_objects(overrides: dict[str, Any]) -> dict[str, Any]:
+    """Overrides, with an object of its class for each mapping that is to be a configuration."""
+    return {
+        key: configs("".join(map(str.capitalize, key.split("_"))), **value)
+        if key.endswith("_config") and isinstance(value, dict)
+        else value
+        for key, value in overrides.items()
+    }
 
 
 def check_keywords(function: Callable[..., Any], arguments: dict[str, Any]) -> None:
@@ -132,7 +142,7 @@ def quantise(request: dict[str, Any], wish: Wish) -> dict[str, Any]:
     """.mblt and calibration set -> .mxq; what is to be recorded of the call."""
     generation, _ = generation_of(request["version"])
     function = importlib.import_module(PACKAGE).mxq_compile
-    described = generation.quantise(wish) | request["overrides"]
+    described = generation.quantise(wish) | with_objects(request["overrides"])
     names = named_layers(described)
     in_graph = check_layers(names, request["graph"]) if names else None
     described |= {"calib_data_path": request["calibration"], "save_path": request["out"]}
