@@ -63,6 +63,7 @@ def summary(manifest: dict[str, Any], folder: Path) -> str:
     strata_ = ", ".join(f"{count} {name}" for name, count in whole["strata"].items())
     lengths = whole["tokens"]
     aside = f", {len(manifest['set_aside'])} texts replaced" if manifest["set_aside"] else ""
+    aside += f", {manifest['cut_off']} cut off by max_new_tokens" if manifest["cut_off"] else ""
     return (
         f"decoder set: {whole['samples']} samples ({strata_}), tokens: half of them to"
         f" {lengths['p50']}, 95 % to {lengths['p95']}, at most {lengths['max']}{aside}, in {folder}"

@@ -9,6 +9,7 @@ from calibration.coverage import coverage
 from calibration.float_whisper import FloatWhisper
 from calibration.prompts import task_of, tasks_of
 from calibration.sample import ARRAYS, Sample
+from calibration.set_aside import cut_off
 from calibration.strata import expected
 from calibration.vendor_lists import write_lists
 from common.files import write_json
@@ -50,6 +51,7 @@ def write_set(
         "expected": {stratum: round(count, 3) for stratum, count in shares.items()},
         "coverage": coverage(entries, whisper.tokenizer, generation.no_timestamps_token_id + 1),
         "set_aside": aside,
+        "cut_off": cut_off(samples, settings["max_new_tokens"]),
         "samples": entries,
     }
     write_json(out, manifest)

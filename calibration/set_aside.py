@@ -1,4 +1,4 @@
-"""Setting aside what the checkpoint said of a clip where it is empty or repeats itself."""
+"""Setting aside what the checkpoint said of a clip where it is empty, in loops, or cut off."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,7 +60,15 @@ def _fault(sample: Sample, whisper: FloatWhisper) -> str | None:
     if sample.text != GENERATED:
         return None
     generated = sample.token_ids[len(sample.prompt) :]
-    return fault_of(generated, whisper.tokenizer, whisper.generation)
+    fault = fault_of(generated, whisper.tokenizer, whisper.generation)
+    cut = len(sample.token_ids) == len(whisper.tables.positions)
+    return "was cut off at the last position" if cut and not fault else fault
+
+
+def cut_off(samples: list[Sample], max_new_tokens: int) -> int:
+    """How many generated texts did not end by themselves, but where `max_new_tokens` ends them."""
+    generated = [sample for sample in samples if sample.text == GENERATED]
+    return sum(len(one.token_ids) == len(one.prompt) + max_new_tokens for one in generated)
 
 
 def _entry(sample: Sample, fault: str) -> dict[str, Any]:

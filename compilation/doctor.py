@@ -3,43 +3,27 @@
 Example:
     python -m compilation.doctor
     python -m compilation.doctor --python /opt/qb/bin/python
+    python -m compilation.doctor --python /opt/qb/bin/python --bundle help.zip
 
-Ends with status 1 where a target that --targets names cannot be compiled for.
+Ends with status 1 where a target that --targets names cannot be compiled for. --bundle packs what
+somebody needs who is to help: the table, versions, logs, arguments and manifests of NPU parts, and
+no weights, speech, texts, access tokens or names.
 """
 
 import argparse
 import importlib.metadata
-import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from common.cli import UserError, run
 from common.disk import free_bytes
+from compilation import bundle
 from compilation.qb.arguments_by_version import generation_of
-from compilation.qb.limits import NPU_TARGETS, Refused, check_target, warnings_on
+from compilation.qb.interpreter import HELPERS, LOADER, OF_ALL, ask
+from compilation.qb.limits import NPU_TARGETS, Refused, check_target, numbers_of, warnings_on
 
-ASK = """
-import importlib.metadata as m, json, sys
-found = {}
-for name in ("qbcompiler", "qubee", "torch", "numpy", "transformers"):
-    try: found[name] = m.version(name)
-    except m.PackageNotFoundError: found[name] = None
-found["python"] = sys.version.split()[0]
-found |= {"imports": "", "gpu": ""}
-try:
-    import torch, qbcompiler
-    found["gpu"] = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
-except Exception as error:  # whatever a broken installation raises; it is a line of the table
-    found["imports"] = f"{type(error).__name__}: {error}"
-if found["qubee"] == "0.11.0.1":
-    import pathlib, qubee.model_dict.parser.parser as parser
-    found["line 538"] = pathlib.Path(parser.__file__).read_text().splitlines()[537].strip()
-print(json.dumps(found))
-"""
-PATIENCE = 120  # seconds: importing the compiler can take many
 ROOM = 20_000_000_000  # bytes of disk under which a large checkpoint may not get through
 
 
@@ -49,33 +33,6 @@ class Finding(NamedTuple):
     target: str
     state: str  # ok, warning or missing
     what: str
-
-
-def ask(python: str) -> dict[str, str | None]:
-    """What an interpreter has.
-
-    Raises:
-        Refused: it cannot be run.
-    """
-    try:
-        done = subprocess.run(
-            [python, "-c", ASK], capture_output=True, text=True, check=False, timeout=PATIENCE
-        )
-    except subprocess.TimeoutExpired:
-        raise Refused(f"{python} has not answered within {PATIENCE} s") from None
-    except OSError as error:
-        raise Refused(
-            f"{python} cannot be run ({error.strerror}); set compilation.qbcompiler.python"
-        ) from None
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
-        raise Refused(f"{python} ended with status {done.returncode}; its last words: {last}")
-    try:
-        return json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, ValueError):
-        raise Refused(
-            f"{python} is no Python: it was asked for its packages and did not say"
-        ) from None
 
 
 def of_cpu() -> list[Finding]:
@@ -103,6 +60,11 @@ def of_npu(python: str) -> list[Finding]:
         notes = [generation_of(version)[1], *warnings_on(found)]
     except Refused as error:
         return [Finding(both, "missing", str(error))]
+    lacks = found.get("lacks") or []
+    if LOADER in lacks and numbers_of(version) >= (1, 3):
+        return [Finding(both, "missing", f"qbcompiler {version} lacks {LOADER}: {HELPERS[LOADER]}")]
+    own = HELPERS if numbers_of(version) >= (1, 3) else OF_ALL
+    notes += [f"qbcompiler {version} lacks {n}: {HELPERS[n]}" for n in own if n in lacks]
     if not found["gpu"]:
         notes.append("torch finds no GPU there: compiling takes many times as long")
     findings = [Finding(both, "warning", note) for note in notes if note]
@@ -146,6 +108,14 @@ def of_machine() -> list[Finding]:
     return findings
 
 
+def _answer(python: str) -> dict[str, Any]:
+    """What an interpreter has, or why it does not say."""
+    try:
+        return ask(python)
+    except Refused as error:
+        return {"refused": str(error)}
+
+
 def main(argv: list[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(
@@ -153,11 +123,15 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--python", default=sys.executable, help="that has the vendor's compiler")
     parser.add_argument("--targets", nargs="*", default=["cpu"], help="that must be possible")
+    parser.add_argument("--bundle", type=Path, metavar="FILE.zip", help="to be sent to a helper")
     args = parser.parse_args(argv)
     findings = [*of_cpu(), *of_npu(args.python), *of_machine()]
     width = max(len(one.target) for one in findings)
-    for one in findings:
-        print(f"{one.target:{width}}  {one.state:7}  {one.what}")
+    table = "\n".join(f"{one.target:{width}}  {one.state:7}  {one.what}" for one in findings)
+    print(table)
+    if args.bundle:
+        packed = bundle.write(args.bundle, Path.cwd(), table, _answer(args.python))
+        print(f"{args.bundle}: {len(packed)} files, to be looked at before it is sent")
     possible = {one.target for one in findings if one.state == "ok"}
     if lacking := [target for target in args.targets if target not in possible]:
         raise UserError(f"cannot compile for {', '.join(lacking)} here; the table says why")

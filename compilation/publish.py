@@ -1,11 +1,15 @@
 """Publish a hand-off folder as a model repository on the Hugging Face Hub (or HF_ENDPOINT's).
 
 Example:
-    python -m compilation.publish compiled/whisper-small/aries-rb --repo owner/whisper-small-aries
+    python -m compilation.publish compiled/whisper-small/aries-rb
+        --repo owner/whisper-small-aries-rb
 
 Needs a token that may write there: HF_TOKEN, or `hf auth login`. Nothing is sent of a folder that
 is not what its SHA256SUMS says, or that did not pass its checks. One commit makes the repository
 what the folder is: files that the folder does not have are deleted there, but for .gitattributes.
+
+A repository is for one device, which its name ends in: where a path is wrong, the vendor's loader
+takes whatever .mxq it finds in it. One that holds parts for another device is refused.
 """
 
 import argparse
@@ -14,20 +18,20 @@ import sys
 from pathlib import Path
 
 import httpx
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, errors, get_token
 from huggingface_hub import constants as hub
-from huggingface_hub.hf_api import RepoFile
+from huggingface_hub import errors, get_token
+from huggingface_hub.utils import validate_repo_id
 
 from common.cli import UserError, run
 from common.files import read_json
-from compilation.hand_off.sums import NAME, differences, files_of
-from compilation.verify import checked_manifest
+from compilation.hand_off.sums import differences
+from compilation.upload import upload
+from compilation.verify import check_measured, checked_manifest
 from data import hub_errors
-from data.cache import Repo, is_intact, is_offline
+from data.cache import Repo, is_offline
 
 NEEDED = ("manifest.json", "README.md", "SHA256SUMS")
 VERDICT = "evaluation.json"  # says whether it has passed, where it was measured
-KEPT = ".gitattributes"  # the Hub's own: which files it stores as large ones
 # What the client fails with: also a body that is no Hub's, and what it finds wrong before it sends.
 FAILURES = (*hub_errors.FAILURES, KeyError, TypeError, ValueError)
 
@@ -63,63 +67,29 @@ def check(folder: Path, even_if_not_passed: bool = False, even_own_speech: bool 
     path = folder / VERDICT
     if not path.is_file():
         print(f"note: nothing was measured of {folder}; it has no {VERDICT}", file=sys.stderr)
-    elif read_json(path)["passed"] is False and not even_if_not_passed:
+        return
+    check_measured(folder)
+    if read_json(path)["passed"] is False and not even_if_not_passed:
         raise UserError(
             f"{folder} did not pass its evaluation ({read_json(path)['sentence']}), so nothing was"
             " sent: compile it better, or give --even-if-not-passed"
         )
 
 
-def upload(folder: Path, repo: str, private: bool, revision: str, message: str | None) -> str:
-    """Make the repository what the folder is, in one commit; that commit.
-
-    Not by `upload_folder`: where it sends large files by Xet, it may make several commits, of which
-    the last can fail, and it always leaves some files out.
-
-    Args:
-        folder: The hand-off folder, checked.
-        repo: owner/name; created if there is none.
-        private: Create it private; refuse one that is public.
-        revision: The branch.
-        message: Of the commit.
+def check_name(repo: str, folder: Path) -> None:
+    """Refuse a repository whose name does not end in what a folder is compiled for.
 
     Raises:
-        UserError: the repository is public, or does not hold the folder afterwards.
+        UserError: it does not.
+        ValueError: it is no name of a repository.
     """
-    api = HfApi(token=get_token())
-    api.create_repo(repo, private=private or None, exist_ok=True)
-    before = api.model_info(repo, revision=revision, expand=["sha", "private"])
-    if private and not before.private:
+    validate_repo_id(repo)
+    target = read_json(folder / "manifest.json")["target"]
+    if not repo.endswith(f"-{target}"):
         raise UserError(
-            f"{repo} is public on {hub.ENDPOINT}, so nothing was sent: make it private there, or"
-            " leave out --private"
+            f"--repo {repo} does not end in -{target}, what {folder} is compiled for: name it so"
+            f" ({repo}-{target}), as a repository is for one device"
         )
-    names = sorted([*files_of(folder), NAME])
-    gone = sorted(_digests(api, repo, revision).keys() - {*names, KEPT})
-    commit = api.create_commit(
-        repo,
-        [
-            *(CommitOperationDelete(name, is_folder=False) for name in gone),
-            *(CommitOperationAdd(name, folder / name) for name in names),
-        ],
-        commit_message=message or "Publish the hand-off folder",
-        revision=revision,
-        parent_commit=before.sha,  # refused if somebody else commits meanwhile
-    ).oid
-    after = _digests(api, repo, commit)  # a .gitignore there makes the Hub drop files unasked
-    if lost := [n for n in names if n not in after or not is_intact(folder / n, after[n])]:
-        raise UserError(
-            f"{repo} at {commit} does not have {', '.join(lost)} as {folder} has: run the same"
-            " command again"
-        )
-    return commit
-
-
-def _digests(api: HfApi, repo: str, revision: str) -> dict[str, str]:
-    """Of each file of a repository: SHA-256 of a large one, git's blob id of a small one."""
-    tree = api.list_repo_tree(repo, recursive=True, revision=revision)
-    files = [entry for entry in tree if isinstance(entry, RepoFile)]
-    return {file.path: file.lfs.sha256 if file.lfs else file.blob_id for file in files}
 
 
 def sentence(error: BaseException, repo: str, revision: str) -> str | None:
@@ -181,6 +151,7 @@ def main(argv: list[str] | None = None) -> None:
             " `hf auth login`"
         )
     try:
+        check_name(args.repo, args.folder)
         commit = upload(args.folder, args.repo, args.private, args.revision, args.message)
     except FAILURES as error:
         said = sentence(error, args.repo, args.revision)

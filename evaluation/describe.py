@@ -44,6 +44,7 @@ def described(quality: dict[str, Any], speed: dict[str, Any] | None) -> dict[str
         "passed": quality["gate"]["passed"],
         "sentence": sentence,
         "clips": quality["clips"],
+        "manifest_sha256": quality["manifest_sha256"],  # and with it, of the parts that it is of
         "markdown": text,
         "metrics": metrics,
         "tasks": tasks,
@@ -65,6 +66,11 @@ def describe(folder: Path, quality: dict[str, Any], speed: dict[str, Any] | None
         raise UserError(
             f"{quality['model']} for {quality['target']} was measured of another folder than"
             f" {folder}; delete {RESULTS} and run the same command again"
+        )
+    if quality.get("beams", 1) != 1:
+        raise UserError(
+            f"{folder} was measured with {quality['beams']} beams, and its figures are those of"
+            " greedy search; evaluate it without --beams"
         )
     write_json(folder / NAME, described(quality, speed))
     readme.write(folder)

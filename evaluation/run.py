@@ -8,6 +8,11 @@ Example, at the board:
     python -m evaluation.run whisper-small-aries-rb --clips evaluation --out results
         --float evaluation/results/whisper-small/cpu/transcripts.json
 
+Where the vendor's library mbltml (package mobilint-ml) is installed, the result has the NPU's mean
+power and energy for each clip, its temperature, memory and clock, and always the machine's power
+mode. On an NPU, a first clip is heard once before, for nothing: there, the first generation of a
+process may differ from all others. --beams 5 measures beam search, which may make Whisper worse.
+
 --clips is a folder of recordings with their manifests, as data/audio_files/evaluation. With
 --float, the pipeline's transcripts of the same clips, the texts are compared with the float
 model's; without, there are error rates and failures only.
@@ -18,88 +23,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from transformers import WhisperProcessor
-
 from common.cli import UserError, run
-from common.files import is_unchanged, read_json, sha256_of, write_json
-from compilation.hand_off import sums
-from data.clips import Clip, interleave, understood
-from evaluation.quality.evaluate import sizes_of
+from common.files import read_json, write_json
+from evaluation.hear_folder import evaluate_folder
 from evaluation.quality.score import score
 from evaluation.scoring.gate_option import bounds
 from evaluation.scoring.pairs import COMPILED, FLOAT
-from evaluation.transcription.generate import detect
-from evaluation.transcription.models import with_sessions
-from evaluation.transcription.transcribe_clips import Pairings, transcribe_clips
-from runtime.folder import CPU, NPU, device_of, sessions_of
+from runtime.folder import CPU, NPU, device_of
 
-KEPT = ("language", "whisper_language", "seconds")
 COLUMNS = ("texts", "tokens", "at_limit")
-
-
-def clips_for(manifest: dict[str, Any], folder: Path) -> list[Path]:
-    """Manifests of the clips in the languages that a hand-off folder was calibrated with.
-
-    Raises:
-        UserError: there are none.
-    """
-    samples = manifest["calibration"]["encoder"]["samples"]
-    languages = sorted({sample["language"] for sample in samples})
-    found = [path for path in sorted(folder.glob("*.jsonl")) if path.stem in languages]
-    if not found:
-        raise UserError(
-            f"{folder} has no manifest of clips (*.jsonl) in {', '.join(languages)}; give a folder"
-            " such as data/audio_files/evaluation"
-        )
-    return found
-
-
-def check_recordings(clips: list[Clip]) -> None:
-    """Refuse recordings that are not those of their manifests, before any is heard.
-
-    Raises:
-        UserError: One is missing or another.
-    """
-    for clip in clips:
-        if not is_unchanged(clip["path"], clip["sha256"]):
-            raise UserError(
-                f"{clip['path']} is missing, or is not the recording that its manifest lists; copy"
-                " the folder of --clips again, whole"
-            )
-
-
-def evaluate_folder(folder: Path, clips: Path) -> dict[str, Any]:
-    """transcripts.json of a folder: what its parts hear of the clips.
-
-    Raises:
-        UserError: there are no clips, or none with a text.
-    """
-    manifest = read_json(folder / "manifest.json")
-    if found := sums.differences(folder):
-        raise UserError(f"{folder}: {found[0]}; get the folder again, whole")
-    manifests = clips_for(manifest, clips)
-    tasks = manifest["calibration"]["decoder"]["settings"]["tasks"]
-    encoder, decoder = sessions_of(folder)
-    whisper = with_sessions(folder, encoder, decoder)
-    processor = WhisperProcessor.from_pretrained(str(folder))
-    pairings = Pairings({"compiled": encoder}, {"compiled": whisper}, processor)
-    chosen = understood(interleave(manifests), whisper.generation_config)
-    check_recordings(chosen)
-    facts, rows = [], []
-    for heard in transcribe_clips(pairings, chosen, tasks, "device"):
-        name, found = heard.clip["path"].name, detect(whisper, heard.states["compiled"])
-        own = {"clip": name, **{key: heard.clip[key] for key in KEPT}, "states": None}
-        facts.append(own | {"detected": {"compiled": found} if found else None})
-        rows += [{**row, "clip": name} for row in heard.rows]
-    return {
-        "model": manifest["model"],
-        "target": manifest["target"],
-        "folder": str(folder),
-        "manifest_sha256": sha256_of(folder / "manifest.json"),
-        "sizes": sizes_of(manifest["parts"]),
-        "clips": facts,
-        "rows": rows,
-    }
 
 
 def with_float(heard: dict[str, Any], pipeline: dict[str, Any]) -> dict[str, Any]:
@@ -144,6 +76,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--device", choices=[CPU, NPU], help="that the folder must be for")
     add("--float", type=Path, dest="pipeline", help="transcripts.json of the pipeline")
     add("--gate", type=bounds, help="bounds, as evaluation.gate of config.yaml, as JSON")
+    add("--beams", type=int, default=1, help="of the search for a text; 1, the default, is greedy")
     add("--out", type=Path, required=True, help="folder for transcripts.json and quality.json")
     args = parser.parse_args(argv)
     device = device_of(args.folder)
@@ -151,7 +84,9 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError(f"{args.folder} is compiled for the {device}, not for the {args.device}")
     if args.gate and not args.pipeline:
         raise UserError("--gate compares with the float model; give --float too")
-    heard = evaluate_folder(args.folder, args.clips)
+    if args.beams < 1:
+        raise UserError(f"--beams is {args.beams}, and must be at least 1, which is greedy")
+    heard = evaluate_folder(args.folder, args.clips, args.beams)
     if args.pipeline:
         heard = with_float(heard, read_json(args.pipeline))
     quality = score(heard, args.gate)
@@ -160,6 +95,8 @@ def main(argv: list[str] | None = None) -> None:
     for task, cells in quality["tasks"].items():
         rate = cells["all"]["pairings"][COMPILED]["rate"]
         print(f"{task}: error rate {100 * rate:.1f} %, {cells['all']['clips']} clips")
+    for name, value in quality.get("power", {}).items():
+        print(f"NPU {name}: {value}")
     print(f"{quality['gate']['sentence']}; {args.out / 'quality.json'}", file=sys.stderr)
 
 

@@ -17,6 +17,7 @@ from data.audio import to_mono
 from data.clips import is_multilingual
 from evaluation.transcription.long_audio import transcribe
 from evaluation.transcription.models import load_compiled
+from evaluation.transcription.words import timed_words
 
 
 def read_mono(path: Path) -> np.ndarray:
@@ -44,8 +45,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--language", help="Whisper code, such as ko; detected where not given")
     parser.add_argument("--task", choices=["transcribe", "translate"], default="transcribe")
     parser.add_argument("--timestamps", action="store_true", help="print times with the text")
+    parser.add_argument(
+        "--words", action="store_true", help="print each word's times: of one window, on an NPU"
+    )
     args = parser.parse_args(argv)
     audio = read_mono(args.audio)
+    if args.words:
+        asked = {"task": args.task} | ({"language": args.language} if args.language else {})
+        for word in timed_words(args.folder, audio, asked):
+            print(f"{word.begin:6.2f} {word.end:6.2f} {word.text.strip()}")
+        return
     model, processor = load_compiled(args.folder)
     asked = _prompt(model, args.language, args.task)
     print(transcribe(model, processor, audio, asked, args.timestamps))

@@ -20,8 +20,8 @@ def call(request: dict[str, Any], folder: Path, suffix: str, hours: float) -> di
     out = folder / f"part{suffix}"
     request |= {"out": str(out), "resolved": str(folder / "resolved.json")}
     wish = Wish(**{**request["wish"], "device": "cpu"})
-    arguments = {"parse": invoke.parse, "quantise": invoke.quantise}[request["step"]](request, wish)
-    return {"arguments": arguments, "device": "cpu", "file": out, "seconds": 0.1, "peak": 1}
+    made = {"parse": invoke.parse, "quantise": invoke.quantise}[request["step"]](request, wish)
+    return {**made, "device": "cpu", "file": out, "seconds": 0.1, "peak": 1}
 
 
 def main() -> None:

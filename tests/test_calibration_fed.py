@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from calibration import decoder, decoder_texts, encoder, float_whisper
+from calibration import decoder, decoder_texts, encoder, float_whisper, set_aside
 from calibration.clips import audio_of, variants
+from calibration.coverage import summary
 from calibration.decoder_samples import previous_text
 from calibration.given_texts import text_tokens
 from calibration.set_aside import fault_of
@@ -206,6 +207,20 @@ def test_faulty_texts_are_listed_and_replaced_by_human_ones(
         UserError, match=r"is of no use for \d+ of 12 samples: .*repeats itself.*0\.1"
     ):
         make_sets(tmp_path, checkpoint, clips, mix=ALL, max_new_tokens=200, set_aside=0.1)
+
+
+def test_texts_that_do_not_end_by_themselves_are_counted_or_set_aside(
+    tmp_path: Path, checkpoint: Path, clips: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(set_aside, "fault_of", lambda *_: None)  # random weights also repeat
+    _, manifest = make_sets(tmp_path, checkpoint, clips, max_new_tokens=3)
+    tokens = [len(sample["token_ids"]) for sample in manifest["samples"]]
+    assert manifest["cut_off"] == tokens.count(4 + 3) > 0 and not manifest["set_aside"]
+    assert f"{manifest['cut_off']} cut off by max_new_tokens" in summary(manifest, tmp_path)
+    _, manifest = make_sets(tmp_path, checkpoint, clips, max_new_tokens=444)
+    assert {one["reason"] for one in manifest["set_aside"]} == {"was cut off at the last position"}
+    assert all(len(one["token_ids"]) == 448 for one in manifest["set_aside"])
+    assert manifest["cut_off"] == 0
 
 
 def test_own_audio_without_translation_is_transcribed_instead(

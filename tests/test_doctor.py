@@ -3,11 +3,13 @@
 import json
 import stat
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from common.cli import UserError
+from common.files import write_json
 from compilation import doctor
 from tests.qb import interpreter
 
@@ -44,6 +46,47 @@ def test_a_real_interpreter_with_the_double_is_asked(
     lines = [" ".join(row) for row in rows]
     for target in ("aries-rb", "regulus-rb"):
         assert any(line.startswith(f"{target} ok qbcompiler 1.3.0, torch ") for line in lines)
+    (lacks,) = [line for line in lines if " lacks " in line]
+    assert "qbcompiler 1.3.0 lacks gpu_memory_budget_mb: the memory that it takes of a" in lacks
+    newest = interpreter(tmp_path / "newest", "1.4.0")
+    assert not [one for one in doctor.of_npu(str(newest)) if "lacks" in one.what]
+    helpers = tmp_path / "newest/site/qbcompiler/model_dict/parser"
+    (helpers / "backend/torch/input_capture.py").unlink()
+    (lacks,) = [one for one in doctor.of_npu(str(newest)) if "lacks" in one.what]
+    assert "model_dict.parser.backend.torch.input_capture:capture_forward_inputs" in lacks.what
+    (helpers / "patcher/parts.py").unlink()
+    (lacks,) = doctor.of_npu(str(newest))
+    assert lacks.state == "missing" and "parts:load_for_part: no part can be" in lacks.what
+
+
+def test_a_bundle_for_a_helper_has_no_speech_and_no_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs, parts = tmp_path / "logs/quantise_npu_part", tmp_path / "compilation/parts/m/aries-rb"
+    made = tmp_path / "compiled/m/aries-rb"
+    for folder in (logs, parts, made):
+        folder.mkdir(parents=True)
+    monkeypatch.setattr("getpass.getuser", lambda: "ada")
+    said = f"[mmc] ERROR at {tmp_path}/x and /home/ada/y by ada, HF_TOKEN=secret1 hf_abcdef\n"
+    (logs / "m_aries-rb_encoder.log").write_text(said, encoding="utf-8")
+    (parts / "encoder.mxq").write_bytes(b"weights")
+    record = {"versions": {"qbcompiler": "1.4.0"}, "arguments": {"device": "'gpu'"}}
+    write_json(parts / "encoder.mxq.json", record)
+    sample = {"file": "a.npy", "token_ids": [1], "text": "hello"}
+    calibration = {"decoder": {"settings": {"seed": 0}, "samples": [sample, sample]}}
+    write_json(made / "manifest.json", {"model": "m", "calibration": calibration})
+    (made / "a.wav").write_bytes(b"speech")
+    monkeypatch.chdir(tmp_path)
+    doctor.main(["--bundle", "help.zip"])
+    with zipfile.ZipFile("help.zip") as file:
+        found = {name: file.read(name).decode() for name in file.namelist()}
+    (log,) = [text for name, text in found.items() if name.startswith("logs/")]
+    assert log == "[mmc] ERROR at ./x and ~/y by user, HF_TOKEN=(left out) (left out)\n"
+    assert json.loads(found["compilation/parts/m/aries-rb/encoder.mxq.json"]) == record
+    kept = json.loads(found["compiled/m/aries-rb/manifest.json"])["calibration"]["decoder"]
+    assert kept == {"settings": {"seed": 0}, "samples": "2 left out"}
+    assert "has no qbcompiler" in found["doctor.txt"] and "python" in found["versions.json"]
+    assert not [name for name in found if name.endswith((".mxq", ".wav"))]
 
 
 GOOD = {"qbcompiler": "1.2.0", "torch": "2.7.1", "numpy": "1.26.4", "gpu": "a GPU"}

@@ -3,19 +3,22 @@
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from common.cli import UserError
-from common.files import read_json, read_jsonl, write_jsonl
+from common.files import read_json, read_jsonl, sha256_of, write_json, write_jsonl
+from compilation.hand_off import sums
 from compilation.verify import verify
 from evaluation import describe, run
 from evaluation.quality.score import score
 from evaluation.report import write
 from evaluation.report.table import table_of
 from evaluation.scoring import gate
+from evaluation.speed.npu_meter import npu_meter
 from tests.imports import ROOT
 from tests.test_npu_folder import device, running  # noqa: F401
 from tests.test_npu_folder import folder as npu  # noqa: F401
@@ -113,12 +116,85 @@ def test_an_npu_hears_the_same_through_its_own_runtime(
     clips: Path,
     tmp_path: Path,
 ) -> None:
-    device(running(demo))
+    device(running(demo, broken="first"))
     out = tmp_path / "out"
-    run.main([str(npu), "--clips", str(clips), "--device", "npu", "--out", str(out)])
+    command = [str(npu), "--clips", str(clips), "--device", "npu", "--out", str(out)]
+    run.main(command)
     own = read_json(out / "transcripts.json")
-    assert own["target"] == "aries-rb"
+    assert (own["target"], own["warmed_up"], own["beams"]) == ("aries-rb", True, 1)
     assert texts_of(own).items() <= texts_of(read_json(transcripts(demo))).items()
+    run.main([*command, "--beams", "3"])
+    searched = read_json(out / "transcripts.json")
+    assert read_json(out / "quality.json")["beams"] == searched["beams"] == 3
+    assert texts_of(searched).keys() == texts_of(own).keys()
+    with pytest.raises(UserError, match="--beams is 0, and must be at least 1"):
+        run.main([*command, "--beams", "0"])
+
+
+class Library:
+    """The vendor's mbltml, for a device that draws 4 W and does not tell its clock."""
+
+    MBLTMLError = RuntimeError
+    MBLTMLNotSupportedError = NotImplementedError
+    MBLTML_TARGET_DEVICE_ARIES_RB = 3
+    mbltmlGetTotalPower = staticmethod(lambda kind, number: {(3, 0): 4.0}[kind, number])
+    mbltmlGetTemperature = staticmethod(lambda kind, number: 51)
+    mbltmlGetMemoryUsage = staticmethod(lambda kind, number: 200_000_000)
+    mbltmlInit = staticmethod(lambda: None)
+
+    @staticmethod
+    def mbltmlGetNPUClock(kind: int, number: int) -> int:
+        raise NotImplementedError
+
+
+def test_power_and_memory_are_read_where_the_library_is(
+    device,  # noqa: F811
+    demo: Path,
+    npu: Path,  # noqa: F811
+    clips: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    device(running(demo))
+    few = tmp_path / "clips"
+    few.mkdir()
+    for path in clips.glob("en_us*"):
+        shutil.copy2(path, few)
+    command = [str(npu), "--clips", str(few), "--out", str(tmp_path)]
+    monkeypatch.setitem(sys.modules, "mbltml", None)  # not installed
+    run.main(command)
+    without = read_json(tmp_path / "transcripts.json")
+    assert "power" not in without and "power" not in read_json(tmp_path / "quality.json")
+    assert not any("npu" in clip for clip in without["clips"])
+    monkeypatch.setitem(sys.modules, "mbltml", Library)
+    run.main(command)
+    with_power = read_json(tmp_path / "transcripts.json")
+    assert [row["texts"] for row in with_power["rows"]] == [row["texts"] for row in without["rows"]]
+    for clip in with_power["clips"]:
+        assert (clip["npu"]["watts"], clip["npu"]["celsius"]) == (4, 51) and clip["npu"]["joules"]
+    power = read_json(tmp_path / "quality.json")["power"]
+    assert power.keys() == {"watts", "joules", "celsius", "memory_bytes"}
+    assert power["memory_bytes"] == 2e8 and "power_mode" in with_power
+
+    def absent() -> None:
+        raise RuntimeError("no driver")
+
+    monkeypatch.setattr(Library, "mbltmlInit", staticmethod(absent))
+    assert npu_meter("aries-rb", 0) is None
+
+
+def test_figures_of_other_parts_are_refused(demo: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(demo / "compiled/whisper-micro/cpu", tmp_path / "cpu")
+    measured = read_json(folder / "evaluation.json")
+    measured |= {"manifest_sha256": sha256_of(folder / "manifest.json")}
+    for digest, refused in ((measured["manifest_sha256"], False), ("0" * 64, True)):
+        write_json(folder / "evaluation.json", {**measured, "manifest_sha256": digest})
+        sums.write(folder)
+        if refused:
+            with pytest.raises(UserError, match=r"quality: .* was measured of other parts than"):
+                list(verify(folder))
+        else:
+            assert list(verify(folder))
 
 
 def test_what_cannot_be_evaluated_is_a_sentence(demo: Path, clips: Path, tmp_path: Path) -> None:

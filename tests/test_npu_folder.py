@@ -78,7 +78,10 @@ def folder(demo: Path, tmp_path: Path) -> Path:
             "target": "aries-rb",
             "files": listed(path.parent, [path.name]),
             "compiler": {"quantise": {"qbcompiler": "1.4.0"}},
-            "settings": {"wish": {"scheme": "all"}},
+            "settings": {
+                "wish": {"scheme": "all"},
+                "numerics": {"bias_correction": True, "weights_fitted_to": "quantised inputs"},
+            },
             "samples": 68,
             "runtime": {"read": False, "reason": "none here"},
         }
@@ -100,9 +103,15 @@ def folder(demo: Path, tmp_path: Path) -> Path:
 
 
 def running(demo: Path, broken: str = "") -> type[Part]:
-    """Parts that compute with the demo's CPU parts, one of them wrongly."""
+    """Parts that compute with the demo's CPU parts, one of them wrongly, or the `first` time."""
 
     class OnDevice(SessionPart):
+        begun = 0  # utterances of all decoders
+
+        def begin(self, states: Any) -> None:
+            OnDevice.begun += 1
+            super().begin(states)
+
         def __init__(self, path: str, config: "ModelConfig") -> None:
             name = Path(path).with_suffix(".xml").name
             super().__init__(str(demo / "compiled/whisper-micro/cpu" / name), config)
@@ -124,7 +133,8 @@ def running(demo: Path, broken: str = "") -> type[Part]:
 
         def decode(self, embeddings: Any, cached: int) -> Any:
             logits = super().decode(embeddings, cached)
-            return -logits if broken == "decoder" else logits
+            first = broken == "first" and OnDevice.begun < 2
+            return -logits if broken == "decoder" or first else logits
 
     return OnDevice
 
@@ -136,6 +146,8 @@ def test_the_folder_is_checked_on_its_device(device: Any, demo: Path, folder: Pa
     assert "encoder single, compiled for `all`; decoder single" in lines[2]
     assert "encoder by qbruntime v1.5" in lines[4]
     assert lines[5].count("100% of the tokens as expected") == 2
+    device(running(demo, broken="first"))
+    assert list(verify(folder))[5] == lines[5] and "after a first clip that does not" in lines[5]
     for part in PARTS:
         device(running(demo, broken=part))
         with pytest.raises(UserError, match=f"the {part} does not run as it was compiled"):
@@ -177,10 +189,18 @@ def test_the_readme_says_how_to_load_it(folder: Path) -> None:
     compile(code, "README.md", "exec")
     compile(states, "README.md", "exec")
     assert 'model.generate(**audio, language="en", task="transcribe")' in code
+    assert "| decoder | biases corrected | weights fitted to quantised inputs |" in text
+    assert "`bias_correction: false` in `overrides`" in text
+    assert "Decode greedily (`num_beams=1`)" in text and "--beams 5" in text
+    assert "throw one away before you compare" in text
     assert not (folder / "transcribe.py").exists()
     golden = read_json(folder / "golden/golden.json")
     assert golden["expected_of"] == "the float model"
     assert golden["clips"][0]["expected"]["states_cosine"] is None
+    least, worst = golden["clips"][0]["expected"]["at_least"], golden["at_least_from"]
+    assert 1 - least["cosine"] == pytest.approx(1.5 * (1 - worst["cosine"]), abs=0.003)
+    assert least["tokens"] == pytest.approx(0.9 * worst["tokens"], abs=0.003)
+    assert "whisper-base in 8 bits" in worst["of"] and "(a cosine under 0.9)" in text
 
 
 FILES = {part: f"a_{part}.mxq" for part in PARTS}

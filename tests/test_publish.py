@@ -15,7 +15,7 @@ from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
 
 from common.cli import UserError
 from common.files import listed, sha256_of, write_json
-from compilation import publish
+from compilation import publish, upload
 from tests.hub import Fault, use
 from tests.hub_uploads import UploadHub
 
@@ -338,14 +338,41 @@ def test_wrong_names_and_cards_are_one_sentence(hub, folder):
 
 
 def test_a_commit_of_somebody_else_in_between_is_not_overwritten(hub, folder, monkeypatch):
-    real = publish._digests
+    real = upload._digests
 
     def slow(*given):
         hub.commits.append(None)  # another commit, while the listing is on its way
         return real(*given)
 
-    monkeypatch.setattr(publish, "_digests", slow)
+    monkeypatch.setattr(upload, "_digests", slow)
     assert "answered 412 (A commit has happened since)" in refusal(folder)
+
+
+def test_a_repository_is_for_one_device_which_its_name_ends_in(hub, folder):
+    said = refusal(folder, "--repo", "owner/whisper-tiny")
+    assert "does not end in -aries-rb" in said and "(owner/whisper-tiny-aries-rb)" in said
+    assert hub.requests == []
+    publish.main([str(folder), "--repo", REPO])
+    remote = hub.root / "models" / REPO
+    other = (remote / "manifest.json").read_text(encoding="utf-8")
+    (remote / "manifest.json").write_text(other.replace('"aries-rb"', '"regulus-rb"'))
+    said = refusal(folder)
+    assert "holds whisper-tiny_encoder.mxq and parts for regulus-rb, so nothing was sent" in said
+    (remote / "manifest.json").unlink()
+    assert "whisper-tiny_encoder.mxq and no manifest of a hand-off folder" in refusal(folder)
+    (remote / "whisper-tiny_encoder.mxq").unlink()
+    publish.main([str(folder), "--repo", REPO])
+    assert published(hub) == contents(folder) and len(hub.commits) == 2
+
+
+def test_figures_of_other_parts_are_not_published(hub, folder):
+    digest = sha256_of(folder / "manifest.json")
+    write_json(folder / "evaluation.json", {"passed": True, "manifest_sha256": digest})
+    add_sums(folder)
+    publish.main([str(folder), "--repo", REPO])
+    write_json(folder / "evaluation.json", {"passed": True, "manifest_sha256": "0" * 64})
+    add_sums(folder)
+    assert "evaluation.json was measured of other parts than" in refusal(folder)
 
 
 def test_what_the_hub_leaves_out_is_noticed(hub, folder):

@@ -1,5 +1,6 @@
 """Both steps of an NPU part, with a strict double of each generation of the vendor's compiler."""
 
+import json
 import os
 import re
 import signal
@@ -103,6 +104,43 @@ def test_what_cannot_be_done_is_a_sentence(tmp_path: Path, quantise: list[str]) 
     without = step(Path(sys.executable), *quantise, "--out", tmp_path / "encoder.mxq")
     assert without.returncode == 1 and "Traceback" not in without.stderr
     assert "has no qbcompiler" in without.stderr and "qbcompiler.python" in without.stderr
+
+
+LAYER = "layers.0.self_attn.score"
+SOLVER = {"apply": True, "solver": "asymmetric_causal", "attributes": {"alpha": 0.25}}
+NEWEST = {"bias_correction": False, "hessian_quant_config": SOLVER}  # overrides for 1.4
+
+
+def test_layers_that_are_named_are_looked_up(tmp_path: Path, quantise: list[str]) -> None:
+    """The compiler ignores names that it does not find; its record of what it used shows them."""
+
+    def named(case: tuple[str, str]) -> tuple[Path, subprocess.CompletedProcess]:
+        folder = tmp_path / str(len(case[1])) / case[0]
+        out = folder / "encoder.mxq"
+        given = ["--activation-16bits", case[1], "--out", out]
+        if case[0] == "1.4.0":
+            given += ["--overrides", json.dumps(NEWEST)]
+        return out, step(interpreter(folder, case[0]), *quantise, *given)
+
+    cases = [("1.3.0", LAYER[:-1]), ("1.3.0", LAYER), ("1.4.0", LAYER), ("1.2.0", LAYER)]
+    with ThreadPoolExecutor(2) as pool:
+        (typo, refused), *others = pool.map(named, cases)
+    assert refused.returncode == 1 and not typo.exists()
+    assert f"no layer `{LAYER[:-1]}` (did you mean `{LAYER}`?)" in refused.stderr
+    assert not (typo.parent / "calls.jsonl").exists()
+    for (out, done), unread in zip(others, (False, False, True), strict=True):
+        assert done.returncode == 0, done.stderr
+        assert ("were NOT CHECKED" in done.stderr) is unread
+        held = None if unread else True
+        record = read_json(out.with_name("encoder.mxq.json"))
+        assert record["named_layers"] == {"in_graph": held, "in_resolved": held}
+        fitted = "float inputs"
+        if out.parent.name == "1.4.0":
+            fitted = "quantised inputs"
+            assert "solver='asymmetric_causal'" in record["arguments"]["hessian_quant_config"]
+            (call,) = read_jsonl(out.parent / "calls.jsonl")
+            assert call["arguments"]["hessian_quant_config"] == NEWEST["hessian_quant_config"]
+        assert record["numerics"] == {"bias_correction": False, "weights_fitted_to": fitted}
 
 
 FAULTS = {

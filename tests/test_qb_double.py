@@ -79,6 +79,14 @@ def double(installed: Double, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     installed.forget()
 
 
+def configs_of(version: str) -> set[str]:
+    """Names of the configuration classes, where that version has them."""
+    if version in ("1.4.0", "2.0.0"):
+        return {name for name in dir(importlib.import_module("qbcompiler")) if "Config" in name}
+    assert not [name for name in dir(importlib.import_module("qbcompiler")) if "Config" in name]
+    return set(importlib.import_module("qbcompiler.configs").__all__)
+
+
 def calls() -> list[dict[str, Any]]:
     return [json.loads(line) for line in Path("calls.jsonl").read_text().splitlines()]
 
@@ -109,10 +117,11 @@ def test_each_generation_has_its_own_names(double: Double) -> None:
     names = {}
     for version in VERSIONS[2:]:
         module = double.load(version)
-        configs = importlib.import_module("qbcompiler.configs")
         parameters = set(inspect.signature(module.mxq_compile).parameters)
-        names[version] = parameters | set(configs.__all__)
+        names[version] = parameters | configs_of(version)
         assert not hasattr(module, "get_llm_config")
+    with pytest.raises(ImportError):  # of 1.4, the last one
+        importlib.import_module("qbcompiler.configs")
     added = {"target_device"}
     assert names["1.2.0"] - names["1.1.2"] == added and names["1.1.2"] < names["1.2.0"]
     assert names["1.2.0"] - names["1.3.0"] == {"OptqConfig", "optq_config"}
@@ -150,8 +159,7 @@ def test_configs_as_the_vendor_writes_them(double: Double) -> None:
 
 
 def test_configs_refuse_unknown_fields_and_wrong_types(double: Double) -> None:
-    double.load("1.4.0")
-    configs = importlib.import_module("qbcompiler.configs")
+    configs = double.load("1.4.0")
     changes = configs.EquivalentTransformationConfig
     for maker, fields in (
         (configs.LlmConfig, {"aply": True}),
@@ -163,6 +171,7 @@ def test_configs_refuse_unknown_fields_and_wrong_types(double: Double) -> None:
         (configs.BitConfig.LayerOverrides, {"activation_16bits": "score"}),
         (changes, {"qk": changes.Vo(apply=True)}),
         (changes.Qk, {"apply": True, "learn": True}),
+        (configs.HessianQuantConfig.Attributes, {"actOrder": True}),
         (configs.ResourceManagementConfig, {"use_gpu_only_for_calibration": True}),
         (configs.CompileConfig, {"infrenceScheme": "all"}),
         (configs.CompileConfig.model_validate, {"fields": {"optq": {}}}),
@@ -446,3 +455,14 @@ def test_it_goes_wrong_on_demand(
     monkeypatch.setenv("QB_DOUBLE", "fail-encoder")
     module.mxq_compile(**decoder)
     assert Path("decoder.mxq").stat().st_size
+
+
+@pytest.mark.parametrize("version", NEWEST)
+def test_the_layers_of_a_graph_can_be_read_since_1_3(double: Double, version: str) -> None:
+    double.parsed(version, "decoder")
+    reader = importlib.import_module("qbcompiler.artifact.input")
+    _, (subgraph,) = reader.read_mblt_graph_info("decoder.mblt")
+    assert [one.name for one in subgraph.operators] == ["layers.0.self_attn.score"]
+    double.load("1.2.0")
+    with pytest.raises(ImportError):
+        importlib.import_module("qbcompiler.artifact.input")

@@ -19,6 +19,7 @@ Files, in the folder of the manifest, which is replaced as a whole:
     generation_config.json, tokenizer and processor files             the checkpoint's own, for
                                     every version of transformers from 4.54 on
     golden/                         two short clips, and what they should give
+    alignment.xml, .bin             for an NPU: a float graph for the times of words
     manifest.json                   what it is and how it was made
     README.md                       all this for a device engineer
     SHA256SUMS                      for sha256sum -c
@@ -34,7 +35,7 @@ from typing import Any, NamedTuple
 from common.cli import UserError, run
 from common.files import listed, read_json, sha256_of, write_json
 from common.listing import copy_listed
-from compilation.hand_off import npu_folder, openvino_folder, readme, sums
+from compilation.hand_off import alignment, npu_folder, openvino_folder, readme, sums
 from compilation.hand_off.expect import expectations, run_golden
 from compilation.hand_off.portable import make_portable
 from compilation.hand_off.provenance import check_manifest, left_out_counts, manifest_of
@@ -93,6 +94,7 @@ def _build(
         files = openvino_folder.fill(building, sources.graphs, records)
     else:
         files = npu_folder.fill(building, model, target, sources.graphs, records)
+        alignment.write(sources.graphs, building)
     parts = {part: {**read_json(path), "files": files[part]} for part, path in records.items()}
     golden = read_json(sources.golden)
     names = [file["path"] for file in golden["files"]]

@@ -18,8 +18,16 @@ EVERY = 5  # of those that hear the clip one is kept; behind it, all states are 
 MAX_NEW_TOKENS = 64
 # Where the compiled parts could be run, so far from that: another processor may round otherwise.
 SLACK = {"cosine": 0.01, "tokens": 0.1}
-# Elsewhere, so far from the float model: guesses, as no NPU has been measured yet.
-AT_LEAST = {"cosine": 0.9, "tokens": 0.5}
+FEWEST = 0.5  # of the tokens, however short the text is
+# Elsewhere, so near to the float model. No NPU has been measured yet: parts of 8 bits on the CPU
+# have, calibrated with such a set, and these bounds leave an NPU's own arithmetic a margin: the
+# worst clip's distance in cosine and a half more, and a tenth less than its share of tokens.
+WORST = {"cosine": 0.932, "tokens": 0.444}
+AT_LEAST = {"cosine": 0.9, "tokens": 0.4}
+WORST_OF = (
+    "the worst of 120 held-out clips in English, French and Russian by whisper-base in 8 bits,"
+    " weights and activations of both parts, on the CPU"
+)
 
 
 def cosine(one: np.ndarray, other: np.ndarray) -> float:
@@ -49,20 +57,27 @@ def hear(
     return states[0, : int(clip["seconds"] * POSITIONS) + 1 : EVERY], tokens[len(prompt) :]
 
 
-def run_golden(folder: Path, golden: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the parts in a folder make of each golden clip: `states_cosine` to float, `tokens`."""
+def run_golden(folder: Path, golden: dict[str, Any], warm_up: bool = False) -> list[dict[str, Any]]:
+    """What the parts in a folder make of each golden clip: `states_cosine` to float, `tokens`.
+
+    Args:
+        folder: The hand-off folder.
+        golden: Its golden samples.
+        warm_up: Hear the first clip once before, for nothing: on an NPU, the first generation of a
+            process may differ from all others.
+    """
     encoder, decoder = sessions_of(folder)
     positions = read_json(folder / "config.json")["max_target_positions"]
     generation = SimpleNamespace(**read_json(folder / "generation_config.json"))
     heard = []
-    for clip in golden["clips"]:
+    for clip in golden["clips"][:warm_up] + golden["clips"]:
         features = np.load(folder / f"golden/{clip['name']}_features.npy")
         expected = np.load(folder / f"golden/{clip['name']}_states.npy")
         states, tokens = hear(
             *(encoder, decoder, positions, generation, features, clip, clip["prompt"])
         )
         heard.append({"states_cosine": round(cosine(expected, states), 6), "tokens": tokens})
-    return heard
+    return heard[warm_up:]
 
 
 def expectations(golden: dict[str, Any], heard: list[dict[str, Any]] | None) -> dict[str, Any]:
@@ -81,13 +96,14 @@ def expectations(golden: dict[str, Any], heard: list[dict[str, Any]] | None) -> 
             share = max(SLACK["tokens"], 1.5 / max(len(one["tokens"]), 1))
             least = {
                 "cosine": one["states_cosine"] - SLACK["cosine"],
-                "tokens": round(max(1 - share, AT_LEAST["tokens"]), 3),
+                "tokens": round(max(1 - share, FEWEST), 3),
             }
         clips.append({**clip, "expected": {**one, "at_least": least}})
     kept = {key: value for key, value in golden.items() if key not in ("clips", "files")}
     return {
         **kept,
         "expected_of": "the compiled parts" if heard else "the float model",
+        **({} if heard else {"at_least_from": {**WORST, "of": WORST_OF}}),
         "clips": clips,
     }
 

@@ -49,6 +49,7 @@ def write(folder: Path) -> None:
         at_least=AT_LEAST,
         seconds=config["max_source_positions"] // POSITIONS,
         last_token_only=gives_last_token_only(manifest["parts"]["decoder"]),
+        words=(folder / "alignment.xml").is_file(),
         kept=int(clip["seconds"] * POSITIONS) + 1,
         tasks=manifest["calibration"]["decoder"]["settings"]["tasks"],
     )

@@ -101,6 +101,7 @@ def check(made: Path, graph: Path, checkpoint: Path, out: Path) -> dict[str, Any
             "mblt_compile": parsed["arguments"],
             "mxq_compile": facts["arguments"],
             "resolved": facts.get("resolved"),
+            **{key: facts[key] for key in ("numerics", "named_layers") if key in facts},
         },
         "cost": {
             step: {"seconds": one["seconds"], "peak_bytes": one["peak"]}

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from compilation.qb.limits import REGULUS, Refused
 
+PACKAGE = "qbcompiler"
 TUTORIAL, VALIDATED = RECIPES = ("tutorial", "validated")
 REGULUS_LENGTH = 1024  # tokens: sequence and cache, as the vendor's recipe for this device has them
 
@@ -37,7 +38,7 @@ class Make(NamedTuple):
 
 
 def configs(name: str, **arguments: Any) -> Make:
-    """An object of a class in `qbcompiler.configs`."""
+    """An object of one of the compiler's configuration classes."""
     return Make(f"configs:{name}", arguments)
 
 
@@ -82,7 +83,7 @@ def recipe(wish: Wish, hessian: str, maker: str) -> dict[str, Any]:
     arguments["equivalent_transformation_config"] = _transformations()
     if wish.part == "decoder":
         arguments["calibration_config"] = configs("CalibrationConfig", output=0, mode=0)
-        order = {"actOrder": True, "blockSize": 128, "percDamp": 0.01}
+        order = {"act_order": True, "block_size": 128, "perc_damp": 0.01}
         attributes = configs(f"{maker}.Attributes", **order)
         arguments[hessian] = configs(maker, apply=True, attributes=attributes)
     return arguments

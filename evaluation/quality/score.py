@@ -149,6 +149,8 @@ def score(heard: dict[str, Any], gate: dict[str, float] | None) -> dict[str, Any
     languages = {language: states(some) for language, some in by_language(clips).items()}
     return {
         **{key: heard[key] for key in ("model", "target", "folder", "manifest_sha256", "sizes")},
+        "beams": heard.get("beams", 1),
+        **{key: heard[key] for key in ("power", "power_mode") if key in heard},
         "clips": len(clips),
         "tasks": {
             task: cells_of(some, judged["unheard"].get(task, {}), harm_of(task, judged["checks"]))

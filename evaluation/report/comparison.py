@@ -17,6 +17,7 @@ from evaluation.report.quality_sections import COMPILED, FLOAT
 from evaluation.report.scatter import Point, plot
 from evaluation.report.speed_sections import sides, value_of
 from evaluation.report.summary import verdict
+from evaluation.report.twins import twins
 
 Result = tuple[dict[str, Any], dict[str, Any]]  # quality.json, and by name what else there is
 
@@ -46,6 +47,7 @@ def sections(results: list[Result]) -> dict[str, Any]:
         "differing": differing(results),
         "changes": [_changes(results, task) for task in tasks],
         "warnings": warnings_of(results),
+        "twins": twins(results),
     }
 
 

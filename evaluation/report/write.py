@@ -8,7 +8,8 @@ Example:
         --manifest compiled/whisper-small/cpu/manifest.json
         --out evaluation/results/whisper-small/cpu/report.html
 
-With several --quality, a page that compares them, each with what lies beside it:
+With several --quality, a page that compares them, each with what lies beside it; of one model on
+the CPU and on an NPU, the texts side by side, and whose the NPU's loss is:
     python -m evaluation.report.write --quality evaluation/results/*/*/quality.json
         --out evaluation/results/comparison.html
 """
@@ -139,7 +140,7 @@ def comparison(results: list[tuple[dict[str, Any], Files]]) -> str:
 def beside(path: Path) -> Files:
     """What lies beside a quality.json; the manifest, in its hand-off folder."""
     quality = read_json(path)
-    places = {name: path.with_name(f"{name}.json") for name in ("layers", "speed")}
+    places = {name: path.with_name(f"{name}.json") for name in ("layers", "speed", "transcripts")}
     places["coverage"] = path.parent.parent / "coverage.json"
     places["manifest"] = Path(quality["folder"]) / "manifest.json"
     return {name: read_json(place) for name, place in places.items() if place.is_file()}

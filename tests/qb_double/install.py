@@ -4,10 +4,6 @@
 `package/_generations`. Variables:
     QB_DOUBLE_CALLS  file to which each call is appended, a JSON object a line
     QB_DOUBLE        what mxq_compile does wrong; see package/_double/quantising.py
-
-Example:
-    folder = install(tmp_path / "vendor", "1.3.0")
-    subprocess.run(command, env=os.environ | {"PYTHONPATH": str(folder)})
 """
 
 import shutil
@@ -15,7 +11,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent / "package"
 GENERATIONS = {(1, minor): f"v1_{minor}.py" for minor in range(5)}
-MODULES = {"configs.py": (1, 1), "model_dict": (1, 3)}  # since when the package has them
+# The first generation that has them, and the last.
+LAST = (9,)
+MODULES = {"configs.py": ((1, 1), (1, 3)), "model_dict": ((1, 3), LAST), "artifact": ((1, 3), LAST)}
 METADATA = "Metadata-Version: 2.1\nName: qbcompiler\nVersion: {version}\n"
 
 
@@ -27,14 +25,12 @@ def install(folder: Path, version: str) -> Path:
         version: A newer one than all known is like the newest.
     """
     numbers = tuple(int(piece) for piece in version.split("+")[0].split(".")[:2])
-    if numbers < min(GENERATIONS):
-        raise ValueError(f"no generation of the compiler for {version}")
-    newer = [name for since, name in GENERATIONS.items() if since > numbers]
-    newer += [name for name, since in MODULES.items() if since > numbers]
+    absent = [name for since, name in GENERATIONS.items() if since > numbers]
+    absent += [name for name, (first, last) in MODULES.items() if not first <= numbers <= last]
     package = folder / "qbcompiler"
     for old in (package, *folder.glob("qbcompiler-*.dist-info")):
         shutil.rmtree(old, ignore_errors=True)
-    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", *newer))
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__", *absent))
     (package / "_version.py").write_text(f'__version__ = "{version}"\n', encoding="utf-8")
     info = folder / f"qbcompiler-{version}.dist-info"
     info.mkdir()

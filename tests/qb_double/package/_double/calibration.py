@@ -5,32 +5,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from qbcompiler._double.rules import since
+from qbcompiler._double.generation import since
 
 NOTHING = "No calibration tensors loaded"
-Ranges = dict[str, tuple[float, float]]
 
 
 def read_calibration(path: str, graph: dict[str, Any]) -> int:
-    """Read a list of paths (.txt), of several inputs' paths (.json), or a folder of .npy files.
-
-    Returns:
-        The number of samples.
-    """
-    names, shapes, samples = _listed(Path(path))
+    """Read a list of paths (.txt), of several inputs' paths (.json), or .npy files; their number."""
+    info, samples = _listed(Path(path))
     if not samples:
         raise RuntimeError(NOTHING)
-    ranges: Ranges = {}
+    names, shapes = info.get("input names", []), info.get("input shapes", [])
+    wanted = len(graph["inputs"])
+    ranges: dict[str, tuple[float, float]] = {}
     for files in samples:
-        if len(files) != len(graph["inputs"]):
-            wanted = len(graph["inputs"])
+        if not wanted == len(files) == len(names or files):
             raise RuntimeError(f"[EXCEPTION] input count mismatch: {len(files)} != {wanted}")
         arrays = [_load(Path(file)) for file in files]
         for array, name, shape in zip(arrays, names, shapes, strict=False):
-            _check_shape(array, {"name": name, "shape": shape})
+            _check_shape(array, name, shape)
         placed = _by_shape(arrays, names, graph["inputs"]) if since(1, 3) else arrays
         for array, one in zip(placed, graph["inputs"], strict=True):
-            _check_shape(array, one)
+            _check_shape(array, **one)
             low, high = ranges.get(one["name"], (np.inf, -np.inf))
             ranges[one["name"]] = min(low, float(array.min())), max(high, float(array.max()))
     if any(low == high for low, high in ranges.values()):
@@ -38,21 +34,18 @@ def read_calibration(path: str, graph: dict[str, Any]) -> int:
     return len(samples)
 
 
-def _listed(path: Path) -> tuple[list[str], list[list[int]], list[list[str]]]:
-    """Names and shapes of the inputs, where they are given, and the files of each sample."""
+def _listed(path: Path) -> tuple[dict[str, Any], list[list[str]]]:
+    """What is told of the inputs, and the files of each sample."""
     if path.is_dir():
-        return [], [], [[str(file)] for file in sorted(path.glob("*.npy"))]
+        return {}, [[str(file)] for file in sorted(path.glob("*.npy"))]
     if not path.is_file():
         raise RuntimeError(NOTHING)
     if path.suffix == ".txt":
-        return [], [], [[line] for line in path.read_text(encoding="utf-8").splitlines()]
+        return {}, [[line] for line in path.read_text(encoding="utf-8").splitlines()]
     if path.suffix != ".json":
         raise RuntimeError(f"[EXCEPTION] unsupported calibration data: {path}")
     listed = json.loads(path.read_text(encoding="utf-8"))
-    names, samples = listed["info"]["input names"], listed["calib paths"]
-    if any(len(files) != len(names) for files in samples):
-        raise RuntimeError(f"[EXCEPTION] input count mismatch: inputs are {names}")
-    return names, listed["info"].get("input shapes", []), samples
+    return listed["info"], listed["calib paths"]
 
 
 def _load(path: Path) -> Any:
@@ -79,12 +72,10 @@ def _fits(array: Any, shape: list[int]) -> bool:
     )
 
 
-def _check_shape(array: Any, one: dict[str, Any]) -> None:
-    if not _fits(array, one["shape"]):
-        have = list(array.shape)
-        raise RuntimeError(
-            f"[EXCEPTION] shape mismatch at {one['name']}: {have} != {one['shape']} (graph.cc:302)"
-        )
+def _check_shape(array: Any, name: str, shape: list[int]) -> None:
+    if not _fits(array, shape):
+        wrong = f"shape mismatch at {name}: {list(array.shape)} != {shape}"
+        raise RuntimeError(f"[EXCEPTION] {wrong} (graph.cc:302)")
 
 
 def _by_shape(arrays: list[Any], names: list[str], inputs: list[dict[str, Any]]) -> list[Any]:

@@ -5,11 +5,14 @@ import os
 from collections.abc import Callable
 from inspect import Signature
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import torch
-from qbcompiler._double.objects import Config, fits, named
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from qbcompiler._double.objects import Config
 from qbcompiler._version import __version__
+
+STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
 
 def entry(name: str, signature: Signature, body: Callable[..., None]) -> Callable[..., None]:
@@ -18,15 +21,19 @@ def entry(name: str, signature: Signature, body: Callable[..., None]) -> Callabl
     def function(*args: Any, **kwargs: Any) -> None:
         given = signature.bind_partial(*args, **kwargs).arguments
         swallowed = given.pop("kwargs", {})
-        record(name, given, swallowed)
+        line = {"function": name, "version": __version__}
+        line |= {"arguments": given, "unknown": sorted(swallowed)}
+        if path := os.environ.get("QB_DOUBLE_CALLS"):
+            with Path(path).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line, default=shown) + "\n")
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         arguments = {key: bound.arguments[key] for key in bound.arguments if key != "kwargs"}
         for key, value in arguments.items():
             kind = signature.parameters[key].annotation
             if not fits(value, kind):
-                wrong = f"{key} must be {named(kind)}, not {type(value).__name__}"
-                raise TypeError(f"{name}(): {wrong}")
+                wanted = kind.__name__ if isinstance(kind, type) else kind
+                raise TypeError(f"{name}(): {key} must be {wanted}, not {type(value).__name__}")
         body(arguments, swallowed)
 
     function.__name__ = function.__qualname__ = name
@@ -34,27 +41,23 @@ def entry(name: str, signature: Signature, body: Callable[..., None]) -> Callabl
     return function
 
 
-def record(function: str, arguments: dict[str, Any], swallowed: dict[str, Any]) -> None:
-    """Append a call to the file of calls, where one is wanted."""
-    path = os.environ.get("QB_DOUBLE_CALLS")
-    if not path:
-        return
-    line = {"function": function, "version": __version__}
-    line |= {"arguments": shown(arguments), "unknown": sorted(swallowed)}
-    with Path(path).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+def fits(value: Any, kind: Any) -> bool:
+    """Whether a value is of a type, without conversions: a bool is no int, an int is a float."""
+    if isinstance(value, dict) and not any(get_origin(one) is dict for one in get_args(kind)):
+        return False  # where an object of a configuration class is wanted
+    try:
+        TypeAdapter(kind, config=STRICT).validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def shown(value: Any) -> Any:
-    """A value for JSON: objects as what they were given, models and tensors in a word."""
+    """What JSON has not: objects as what they were given, models and tensors in a word."""
     if isinstance(value, Config):
-        return shown(value.model_dump(exclude_unset=True))
-    if isinstance(value, dict):
-        return {str(key): shown(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [shown(one) for one in value]
+        return value.model_dump(exclude_unset=True)
     if isinstance(value, torch.nn.Module):
         return type(value).__name__
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"{value.dtype}{list(value.shape)}"
-    return value if value is None or isinstance(value, (str, int, float)) else repr(value)
+    return repr(value)

@@ -1,12 +1,9 @@
 """1.1: settings are objects of classes in `configs`; what 1.0 had for that is gone."""
 
-import json
-from pathlib import Path
 from typing import Any, Literal
 
-from qbcompiler._double.notation import FILE_OR_OBJECT, GONE, KEPT, OBJECT
-from qbcompiler._double.objects import Config, check_known
-from qbcompiler._generations.v1_0 import LENGTHS
+from qbcompiler._double.objects import FILE_OR_OBJECT, GONE, KEPT, OBJECT
+from qbcompiler._generations.v1_0 import FLAT, LENGTHS
 
 DEVICES = ("gpu", "cpu")
 PRESETS = (
@@ -14,14 +11,14 @@ PRESETS = (
     *("llm", "llm_fast", "vision_transformer", "multimodal"),
 )
 BUILDERS: dict[str, Any] = {}
-OLD_PARAMETERS = (
-    *("quantization_mode", "quantization_output", "percentile", "topk_ratio", "is_quant_ch"),
-    *("optimize_option", "act_mixed_precision", "use_gpu_only_for_calibration", "hf_config"),
-    *("quantization_config", "advanced_quantization_config"),
-)
 GRAPH = {
     **{"dynamic_axes": dict[str, list[int]] | None, "in_dformats": dict[str, str] | None},
     **{"yolo_decode_include": False, "exclude_first_subgraph": False},
+}
+LAYOUT = {
+    **{"buffer_mode": 1, "input_shape_dict": dict[str, Any] | None},
+    **{"force_npu_input_reposition": False, "force_npu_output_reposition": False},
+    **{"image_channels": 0, "split_blocks": list[int] | None, "split_parts": 0},
 }
 APPLY = {"apply": False}
 LEARN = {**APPLY, "learn": False}
@@ -30,31 +27,11 @@ HESSIAN = {"act_order": bool, "block_size": 128, "perc_damp": float, **LAYERS}
 MIXED = {"bit_2": float, "bit_4": float, "bit_8": float}
 SCALES = dict.fromkeys(("query", "key", "value", "out", "ffn"), False)
 HEADS = dict.fromkeys(("query", "key", "value", "output", "ffn", "head"), 8)
-
-
-class Settings(Config):
-    """Base of CompileConfig, which also has an object of each class that mxq_compile takes."""
-
-    @classmethod
-    def from_file(cls, path: str) -> "Settings":
-        """Of a file, of which this stand-in reads JSON alone."""
-        return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
-
-    @classmethod
-    def from_preset(cls, name: str) -> "Settings":
-        """Of a preset, whose values this stand-in does not know."""
-        check_known("config_preset", name, PRESETS)
-        return cls()
-
-
 CHANGES = {
     "mxq_compile": {
-        **dict.fromkeys(OLD_PARAMETERS, GONE),
+        **dict.fromkeys(FLAT, GONE),
         **{"feed_dict": KEPT, **GRAPH},
-        **{"inference_scheme": KEPT, "use_random_calib": False},
-        **{"cpu_offload": KEPT, "buffer_mode": 1, "input_shape_dict": dict[str, Any] | None},
-        **{"force_npu_input_reposition": False, "force_npu_output_reposition": False},
-        **{"image_channels": 0, "split_blocks": list[int] | None, "split_parts": 0},
+        **{"inference_scheme": KEPT, "use_random_calib": False, "cpu_offload": KEPT, **LAYOUT},
         **{"config_preset": str | None, "compile_config": FILE_OR_OBJECT},
         **{"output_subgraph_path": KEPT, "calibration_config": OBJECT, "bit_config": OBJECT},
         **{"llm_config": OBJECT, "optq_config": OBJECT, "mod_config": None},
@@ -109,10 +86,7 @@ CHANGES = {
     "CompileConfig": {
         **dict.fromkeys(("model_paths", "calib_data_path", "save_paths"), list[str]),
         **{"use_random_calib": False, "inference_scheme": "single", "cpu_offload": False},
-        **{"force_npu_input_reposition": False, "force_npu_output_reposition": False},
-        **{"buffer_mode": 1, "input_shape_dict": dict[str, Any]},
-        **{"device": (Literal["gpu", "cpu"], "gpu"), "dtype": "float"},
-        **{"debug": False, "trace": False, "image_channels": 0, "config_version": "1.0.0"},
-        **{"split_blocks": list[int], "split_parts": 0},
+        **{"device": (Literal["gpu", "cpu"], "gpu"), "dtype": "float", **LAYOUT},
+        **{"debug": False, "trace": False, "config_version": "1.0.0"},
     },
 }

@@ -1,6 +1,6 @@
 """1.2: one compiler for ARIES and REGULUS, so the device to compile for is named."""
 
-from qbcompiler._double.notation import KEPT
+from qbcompiler._double.objects import KEPT
 
 TARGETS = ("regulus-ra", "aries-rb", "regulus-rb")
 CHANGES = {

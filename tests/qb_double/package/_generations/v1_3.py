@@ -7,7 +7,7 @@ swallowed; arrays are matched with inputs by shape; schemes that REGULUS, or a b
 
 from typing import Any, Literal
 
-from qbcompiler._double.notation import FILE_OR_OBJECT, GONE, KEPT, OBJECT
+from qbcompiler._double.objects import FILE_OR_OBJECT, GONE, KEPT, OBJECT
 from qbcompiler._generations import v1_0, v1_1, v1_2
 
 BACKENDS = v1_0.GENERAL
@@ -40,13 +40,13 @@ CHANGES = {
     "LlmConfig": {"attributes": {"runtime": {"npu_core_ids": GONE}}},
     "OptqConfig": GONE,
     "HessianQuantConfig": {
-        "apply": False,
+        **v1_1.APPLY,
         "hessian_dtype": Literal["fp32", "bf16"],
         "accumulation_device": (Literal["auto", "cpu", "gpu"], "auto"),
         "attributes": {**v1_1.HESSIAN, "block_size": 256},
     },
     "LayerBiasCorrectionConfig": {
-        "apply": False,
+        **v1_1.APPLY,
         "attributes": {"num_samples": 256, "iterations": 5, "correction_rate": 0.05},
     },
 }

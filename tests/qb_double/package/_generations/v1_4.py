@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from qbcompiler._double.notation import GONE, KEPT, OBJECT
+from qbcompiler._double.objects import GONE, KEPT, OBJECT
 from qbcompiler._generations.v1_1 import LAYERS
 
 SIZES = {"multi_shape": dict[str, dict[str, Any]] | None}

@@ -1,23 +1,12 @@
 """Stand-in for the vendor's helpers that load one part of a checkpoint."""
 
-from typing import Any
-
 import torch
 from qbcompiler._double.parsing import PARTS
 
 
-class LoadedPart(torch.nn.Module):
-    """A part without weights: its name, and the checkpoint's configuration."""
-
-    def __init__(self, part: str, config: Any) -> None:
-        super().__init__()
-        self.part = part
-        self.config = config
-
-
 def available_parts(model: torch.nn.Module) -> list[str]:
     """The parts that a loaded model declares."""
-    return [model.part] if isinstance(model, LoadedPart) else list(PARTS)
+    return [model.part] if hasattr(model, "part") else list(PARTS)
 
 
 def load_for_part(
@@ -28,7 +17,7 @@ def load_for_part(
     device: torch.device | str,
     revision: str | None = None,
     trust_remote_code: bool = False,
-) -> LoadedPart:
+) -> torch.nn.Module:
     """Load a checkpoint, of a folder or of the Hub, for one of its parts, in evaluation mode."""
     from transformers import AutoConfig
 
@@ -38,7 +27,11 @@ def load_for_part(
     config = AutoConfig.from_pretrained(model_id, **options)
     if part not in PARTS:
         raise KeyError(f"no part '{part}' in {config.model_type}; it has {list(PARTS)}")
-    return LoadedPart(part, config).to(torch.device(device)).eval()
+    loaded = torch.nn.Module()  # without weights
+    loaded.part, loaded.config = part, config
+    return loaded.to(torch.device(device)).eval()
 
 
-__all__ = ["available_parts", "load_for_part"]
+def prepare_part(model: torch.nn.Module, part: str) -> torch.nn.Module:
+    """The module whose inputs are to be recorded."""
+    return model

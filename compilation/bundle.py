@@ -1,0 +1,75 @@
+"""One file for whoever has to help with an NPU part: versions, logs, arguments, manifests.
+
+Nothing that is large or somebody's is in it: no weights, no speech, no texts, no access tokens, no
+names of users and machines.
+"""
+
+import getpass
+import json
+import platform
+import re
+import socket
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from common.files import read_json, replacing
+
+LOGS = ("logs/*_npu_part/*.log", "logs/assemble_hand_off/*.log")
+RECORDS = (
+    "compilation/graphs/*/*/*.mblt.json",
+    "compilation/parts/*/*/*.json",
+    "calibration/sets/*/*/manifest.json",
+    "compiled/*/*/manifest.json",
+)
+# Keys of what was said, by whom, and what was made of it.
+SPEECH = ("samples", "set_aside", "clips", "text", "texts", "tokens", "transcription", "reference")
+ACCESS = re.compile(r"\bhf_\w+|((?i:token|secret|password|api_?key)\W{1,3})[^\s\"']+")
+HOMES = re.compile(r"/(?:home|Users)/[^/\s\"']+|/root\b")
+
+
+def without_speech(value: Any) -> Any:
+    """What a manifest holds, with a count in place of what is made of somebody's speech."""
+    if isinstance(value, dict):
+        return {
+            key: f"{len(inner)} left out"
+            if key in SPEECH and isinstance(inner, list | dict | str)
+            else without_speech(inner)
+            for key, inner in value.items()
+        }
+    return [without_speech(inner) for inner in value] if isinstance(value, list) else value
+
+
+def without_names(text: str, folder: Path) -> str:
+    """A text without access tokens, homes, and the names of this user, machine and folder."""
+    text = ACCESS.sub(lambda found: f"{found[1] or ''}(left out)", text)
+    text = HOMES.sub("~", text.replace(str(folder), "."))
+    for name, instead in ((getpass.getuser(), "user"), (socket.gethostname(), "host")):
+        if name != "root":  # a word of its own
+            text = re.sub(rf"\b{re.escape(name)}\b", instead, text)
+    return text
+
+
+def write(out: Path, folder: Path, table: str, versions: dict[str, Any]) -> list[str]:
+    """Write the file; the names of what is in it.
+
+    Args:
+        out: A .zip.
+        folder: The project, in which the pipeline has run.
+        table: Of what can be compiled here.
+        versions: What the compiler's interpreter has.
+    """
+    machine = {"system": platform.platform(), "python": platform.python_version()}
+    texts = {"doctor.txt": table, "versions.json": json.dumps(machine | versions, indent=2)}
+    for pattern in LOGS:
+        for path in sorted(folder.glob(pattern)):
+            name = path.relative_to(folder).as_posix()
+            texts[name] = path.read_text(encoding="utf-8", errors="replace")
+    for pattern in RECORDS:
+        for path in sorted(folder.glob(pattern)):
+            kept = json.dumps(without_speech(read_json(path)), indent=2, ensure_ascii=False)
+            texts[path.relative_to(folder).as_posix()] = kept
+    with replacing(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, text in texts.items():
+            file.writestr(name, without_names(text, folder))
+    return list(texts)

@@ -1,0 +1,118 @@
+"""What the parts in a hand-off folder hear of clips, on the device that they are for."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from transformers import WhisperProcessor
+
+from calibration.features import encoder_input
+from common.cli import UserError
+from common.files import is_unchanged, read_json, sha256_of
+from compilation.hand_off import sums, vendor
+from data.clips import Clip, interleave, read_audio, understood
+from evaluation.quality.evaluate import sizes_of
+from evaluation.speed.npu_meter import NpuMeter, npu_meter, power_mode, summary
+from evaluation.transcription.generate import detect, generate
+from evaluation.transcription.models import with_sessions
+from evaluation.transcription.transcribe_clips import Pairings, transcribe_clips
+from runtime.folder import NPU, device_of, sessions_of
+
+KEPT = ("language", "whisper_language", "seconds")
+
+
+def clips_for(manifest: dict[str, Any], folder: Path) -> list[Path]:
+    """Manifests of the clips in the languages that a hand-off folder was calibrated with.
+
+    Raises:
+        UserError: there are none.
+    """
+    samples = manifest["calibration"]["encoder"]["samples"]
+    languages = sorted({sample["language"] for sample in samples})
+    found = [path for path in sorted(folder.glob("*.jsonl")) if path.stem in languages]
+    if not found:
+        raise UserError(
+            f"{folder} has no manifest of clips (*.jsonl) in {', '.join(languages)}; give a folder"
+            " such as data/audio_files/evaluation"
+        )
+    return found
+
+
+def check_recordings(clips: list[Clip]) -> None:
+    """Refuse recordings that are not those of their manifests, before any is heard.
+
+    Raises:
+        UserError: One is missing or another.
+    """
+    for clip in clips:
+        if not is_unchanged(clip["path"], clip["sha256"]):
+            raise UserError(
+                f"{clip['path']} is missing, or is not the recording that its manifest lists; copy"
+                " the folder of --clips again, whole"
+            )
+
+
+def evaluate_folder(folder: Path, clips: Path, beams: int = 1) -> dict[str, Any]:
+    """transcripts.json of a folder: what its parts hear of the clips.
+
+    Args:
+        folder: The hand-off folder.
+        clips: Folder of recordings and their manifests.
+        beams: Of the search for a text; 1 is greedy.
+
+    Raises:
+        UserError: there are no clips, or none with a text.
+    """
+    manifest = read_json(folder / "manifest.json")
+    if found := sums.differences(folder):
+        raise UserError(f"{folder}: {found[0]}; get the folder again, whole")
+    manifests = clips_for(manifest, clips)
+    tasks = manifest["calibration"]["decoder"]["settings"]["tasks"]
+    encoder, decoder = sessions_of(folder)
+    whisper = with_sessions(folder, encoder, decoder)
+    processor = WhisperProcessor.from_pretrained(str(folder))
+    pairings = Pairings({"compiled": encoder}, {"compiled": whisper}, processor)
+    chosen = understood(interleave(manifests), whisper.generation_config)
+    check_recordings(chosen)
+    whisper.generation_config.num_beams = beams
+    warmed_up = device_of(folder) == NPU
+    if warmed_up:
+        # The first generation of a process may differ from all others on an NPU. By a Whisper of
+        # its own: one keeps the logits of what it has heard last.
+        features = encoder_input(processor.feature_extractor, read_audio(chosen[0]))
+        language, states = chosen[0]["whisper_language"], encoder.encode(features)
+        generate(with_sessions(folder, encoder, decoder), processor, states, language, "transcribe")
+        print("a first clip was heard once before, for nothing: to warm up", file=sys.stderr)
+    meter = _meter(folder) if warmed_up else None
+    facts, rows = [], []
+    for heard in transcribe_clips(pairings, chosen, tasks, "device"):
+        name, found = heard.clip["path"].name, detect(whisper, heard.states["compiled"])
+        own = {"clip": name, **{key: heard.clip[key] for key in KEPT}, "states": None}
+        if meter:
+            own["npu"] = meter.last(heard.seconds)
+        facts.append(own | {"detected": {"compiled": found} if found else None})
+        rows += [{**row, "clip": name} for row in heard.rows]
+    power = {}
+    if meter:
+        meter.close()
+        power = {"power": summary([one["npu"] for one in facts])}
+    return {
+        "model": manifest["model"],
+        "target": manifest["target"],
+        "folder": str(folder),
+        "manifest_sha256": sha256_of(folder / "manifest.json"),
+        "sizes": sizes_of(manifest["parts"]),
+        "beams": beams,
+        "warmed_up": warmed_up,
+        **power,
+        "power_mode": power_mode(),
+        "clips": facts,
+        "rows": rows,
+    }
+
+
+def _meter(folder: Path) -> NpuMeter | None:
+    """A meter of the device that a folder's encoder runs on, where there is one."""
+    config = read_json(folder / "config.json")
+    number = int(vendor.places("encoder", config)[0].split(":")[0])
+    return npu_meter(config["encoder_target_device"], number)
