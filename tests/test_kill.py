@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from common.files import sha256_of
-from tests.workflow import clean_copy, environment, snakemake
+from tests.workflow import begin, clean_copy, environment, snakemake
 
 SMALL = ("--configfile", "tests/small.yaml")
 # Without what comes after: times that are measured differ from run to run.
@@ -38,25 +38,27 @@ def generated(folder: Path) -> dict[str, str]:
 
 
 def undisturbed(folder: Path) -> dict[str, str]:
-    """The generated files of a run that nothing disturbs, in a clean copy, in two shards."""
+    """The generated files of a run that nothing disturbs, in a clean copy, in two shards.
+
+    Of interpreters of its own, as a user's: what others run in forks is held against it.
+    """
     overlay = clean_copy(folder) / "shards.yaml"
     overlay.write_text("calibration: {shards: 2}", encoding="utf-8")
-    result = snakemake(folder, *TARGETS, *SMALL, overlay.name)
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *TARGETS, *SMALL, overlay.name]
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    result = subprocess.run(command, cwd=folder, env=environment(), check=False, **pipe)
     assert result.returncode == 0, result.stdout
     return generated(folder)
 
 
 def kill_at(folder: Path, pattern: str, count: int) -> bool:
     """Start a run; kill -9 its main process when `count` files match. False: it ended before."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *TARGETS, *SMALL]
     with (folder / "killed.log").open("ab") as log:
-        run = subprocess.Popen(command, cwd=folder, env=environment(), stdout=log, stderr=log)
-    while run.poll() is None:
+        run = begin(folder, *TARGETS, *SMALL, log=log)
+    while run.wait(0.01) is None:
         if len(list(folder.glob(pattern))) >= count:
             os.kill(run.pid, signal.SIGKILL)
-            run.wait()
-            return True
-        time.sleep(0.01)
+            return run.wait() == -signal.SIGKILL
     return False
 
 
