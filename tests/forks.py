@@ -200,6 +200,7 @@ def main() -> None:
     request = next_run(socket.socket(fileno=int(descriptor)))
     if request is None:
         return
+    sys.stdin, sys.stdout, sys.stderr = map(_stream, range(3))  # of a pipe, perhaps, and no file
     sys.executable = request.get("executable", client)
     os.chdir(request["cwd"])
     os.sched_setaffinity(0, request["cpus"])
@@ -212,6 +213,14 @@ def main() -> None:
     sys.path[:] = [request["cwd"], *given, *sys.path[1:]]
     module, *sys.argv[1:] = request["argv"]
     _exit_after(lambda: runpy.run_module(module, run_name="__main__", alter_sys=True))
+
+
+def _stream(number: int) -> IO[str]:
+    """As an interpreter has it at its beginning."""
+    errors = "backslashreplace" if number == 2 else "strict"
+    buffering = -1 if number < 2 else 1  # 1: by lines
+    mode = "w" if number else "r"
+    return open(number, mode, buffering, "utf-8", errors, closefd=False)  # noqa: PTH123, SIM115
 
 
 def _exit_after(call: Callable[[], object]) -> NoReturn:
