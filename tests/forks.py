@@ -242,7 +242,10 @@ def _exit_after(call: Callable[[], object]) -> NoReturn:
     os._exit(status)
 
 
-SNAKEMAKE = Forks("snakemake.cli", "snakemake.report.html_reporter", "smart_open", "jsonschema")
+SNAKEMAKE = Forks(
+    *("snakemake.cli", "snakemake.report.html_reporter", "smart_open", "jsonschema", "pandas"),
+    *("snakemake.executors.local", "sqlite3"),
+)
 WHISPER = Forks("torch", "transformers.models.whisper.modeling_whisper", "openvino", "nncf")
 
 if __name__ == "__main__":
