@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 from common.cli import UserError
 from data import checkpoint_tokenizer
-from data.checkpoint_config import SIZES, size_of
+from data.checkpoint_config import ACTIVATIONS, SIZES, size_of
 from data.checkpoint_generation import check_age, check_generation, effective_generation
 
 Json = dict[str, Any]
 RATE = 16_000  # samples a second
 # What transformers takes where the feature extractor's file is silent.
 EXTRACTOR = {"feature_size": 80, "sampling_rate": RATE, "chunk_length": 30, "hop_length": 160}
+EXTRACTOR |= {"n_fft": 400}
 FRAMES = 2  # mel frames a position of the encoder: the stride of its second convolution
 EXTRACTORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -108,6 +109,12 @@ def _check_config(config: Json, where: str) -> None:
             f"config.json of {where} has a quantization_config ({method}): its weights are"
             " quantised already; name the checkpoint that it was made from"
         )
+    activation = config.get("activation_function", "gelu")
+    if activation not in ACTIVATIONS:
+        raise UserError(
+            f"config.json of {where} says activation_function {json.dumps(activation)}, which the"
+            " library does not know; every published Whisper says gelu: mend config.json"
+        )
     for key, usual in SIZES.items():
         value = config.get(key, usual)
         if not isinstance(value, int) or value < 1:
@@ -138,6 +145,7 @@ def _check_extractor(found: dict[str, Json], config: Json, where: str) -> None:
                 values["feature_size"] == mels,
                 f"config.json says num_mel_bins {mels}",
             ),
+            "n_fft": (values["n_fft"] == EXTRACTOR["n_fft"], "every Whisper says 400 (25 ms)"),
             "hop_length" if values["hop_length"] != EXTRACTOR["hop_length"] else "chunk_length": (
                 frames == FRAMES * positions,
                 f"config.json says max_source_positions {positions}, which are {FRAMES * positions}"
@@ -150,6 +158,11 @@ def _check_extractor(found: dict[str, Json], config: Json, where: str) -> None:
                     f"{name} of {where} says {key} {json.dumps(values[key])}, but {model}: mend"
                     f" {name}, or config.json where the weights are of the other's size"
                 )
+        if values["hop_length"] != EXTRACTOR["hop_length"]:
+            raise UserError(
+                f"{name} of {where} says hop_length {json.dumps(values['hop_length'])}, but every"
+                f" Whisper says {EXTRACTOR['hop_length']} (10 ms): mend {name}"
+            )
 
 
 def _without_dither(found: dict[str, Json]) -> dict[str, Json]:

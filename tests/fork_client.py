@@ -12,7 +12,6 @@ import socket
 import sys
 
 
-
 def module() -> list[str] | None:
     """The module that is asked for, and its arguments."""
     words = sys.argv[1:]

@@ -220,7 +220,7 @@ def _stream(number: int) -> IO[str]:
     errors = "backslashreplace" if number == 2 else "strict"
     buffering = -1 if number < 2 else 1  # 1: by lines
     mode = "w" if number else "r"
-    return open(number, mode, buffering, "utf-8", errors, closefd=False)  # noqa: PTH123, SIM115
+    return open(number, mode, buffering, "utf-8", errors, closefd=False)
 
 
 def _exit_after(call: Callable[[], object]) -> NoReturn:

@@ -32,7 +32,9 @@ def interpreter(
     given = double(folder, version, **environment)
     variables = " ".join(f"{name}='{value}'" for name, value in given.items())
     script = folder / "python"
-    script.write_text(f'#!/bin/sh\n{variables} exec "{python or WHISPER.python}" "$@"\n', encoding="utf-8")
+    script.write_text(
+        f'#!/bin/sh\n{variables} exec "{python or WHISPER.python}" "$@"\n', encoding="utf-8"
+    )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return script
 
