@@ -20,6 +20,7 @@ configfile: "config.yaml"
 
 
 machine.settle()
+machine.limit_cores(workflow.global_resources)
 BUILD = Build(config, workflow.configfiles, workflow.deployment_settings.deployment_method)
 MODELS, TARGETS, SPEECH = BUILD.models, BUILD.targets, BUILD.speech
 

@@ -103,14 +103,18 @@ def clips_of(demo: Path, folder: Path, sound: Sound) -> list[Path]:
 
 def rates(quality: dict[str, Any], pairing: str) -> dict[str, float]:
     """Error rate by task."""
-    return {task: quality["tasks"][task]["all"]["pairings"][pairing]["rate"] for task in TASKS}
+    return {
+        task: found["all"]["pairings"][pairing]["rate"] for task, found in quality["tasks"].items()
+    }
 
 
-def quality_of(demo: Path, compiled: Path, clips: list[Path]) -> dict[str, Any]:
+def quality_of(
+    demo: Path, compiled: Path, clips: list[Path], tasks: list[str] = TASKS
+) -> dict[str, Any]:
     """The quality of a hand-off folder on these clips."""
     graphs = demo / "runtime/float/whisper-micro/manifest.json"
     calibration = demo / "calibration/sets/whisper-micro/encoder/manifest.json"
-    heard = evaluate(graphs, compiled, clips, calibration, TASKS)
+    heard = evaluate(graphs, compiled, clips, calibration, tasks)
     gate = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["evaluation"]["gate"]
     return score(heard, gate)
 
@@ -153,7 +157,7 @@ def test_the_half_that_silence_ruined_is_the_one_that_is_named(
         shutil.copy2(path, folder / path.name)
     relist(folder)
     clips = few_clips(demo, tmp_path / "clips", 1)[:6]
-    check_half(quality_of(demo, folder / "manifest.json", clips), part)
+    check_half(quality_of(demo, folder / "manifest.json", clips, ["transcribe"]), part)
 
 
 def test_noise_does_not_pass_the_gate(demo: Path, tmp_path: Path) -> None:
@@ -211,7 +215,7 @@ def test_a_broken_part_is_the_half_that_is_named(demo: Path, tmp_path: Path, par
     scaled(path, weighted_layers(path)[5], 100)
     relist(folder)
     clips = few_clips(demo, tmp_path / "clips", 1)[:6]
-    check_half(quality_of(demo, folder / "manifest.json", clips), part)
+    check_half(quality_of(demo, folder / "manifest.json", clips, ["transcribe"]), part)
 
 
 def relist(folder: Path) -> None:
