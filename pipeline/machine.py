@@ -86,8 +86,9 @@ def limit_cores(resources: MutableMapping[str, Any]) -> None:
     """
     granted, asked = quota(), resources["_cores"].value
     if asked is not None and granted < asked:
-        print(f"{asked} cores are asked for, {granted:g} are granted: see cpu.max", file=sys.stderr)
-        resources["_cores"] = math.ceil(granted)
+        resources["_cores"] = used = math.ceil(granted)
+        said = f"{asked} cores are asked for; the quota of this process is {granted:g}: {used} used"
+        print(said, file=sys.stderr)
 
 
 def quota(root: Path = Path("/sys/fs/cgroup"), process: Path = Path("/proc/self/cgroup")) -> float:
