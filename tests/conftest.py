@@ -16,9 +16,10 @@ from data import checkpoint as data_checkpoint
 from demo.tokenizer import build_processor
 from runtime import graphs
 from tests.builds import build_demo, build_killed, build_real_shapes, build_searched
+from tests.forks import use_one_thread
 
 ROOT = Path(__file__).parent.parent
-torch.set_num_threads(1)  # the models are tiny, and the demo runs beside the tests
+use_one_thread()
 BUILDS = {  # one after the other
     "demo": build_demo,
     "real_shapes": build_real_shapes,

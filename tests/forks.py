@@ -31,8 +31,7 @@ from typing import IO, Any, NoReturn
 
 LONGEST = 1 << 20  # bytes of a request
 CLIENT = Path(__file__).with_name("fork_client.py")
-THREADS = "OMP_NUM_THREADS"  # which torch reads as it is imported
-# What else is read as libraries are imported, or the interpreter begins.
+# What is read as libraries are imported, or the interpreter begins.
 READ = ("HF_HOME", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_HUB_DISABLE_XET", "HF_TOKEN", "HOME")
 READ += ("LANG", "LC_ALL", "PYTHONUTF8")
 
@@ -196,6 +195,8 @@ def main() -> None:
     descriptor, client, *modules = sys.argv[1:]
     for name in modules:
         import_module(name)
+    if "torch" in sys.modules:
+        use_one_thread()
     gc.freeze()
     request = next_run(socket.socket(fileno=int(descriptor)))
     if request is None:
@@ -206,13 +207,31 @@ def main() -> None:
     os.sched_setaffinity(0, request["cpus"])
     os.environ.clear()
     os.environ.update(request["env"])
-    if "torch" in sys.modules:
-        threads = int(request["env"].get(THREADS, len(request["cpus"])))
-        sys.modules["torch"].set_num_threads(threads)
     given = filter(None, request["env"].get("PYTHONPATH", "").split(os.pathsep))
     sys.path[:] = [request["cwd"], *given, *sys.path[1:]]
     module, *sys.argv[1:] = request["argv"]
     _exit_after(lambda: runpy.run_module(module, run_name="__main__", alter_sys=True))
+
+
+def use_one_thread() -> None:
+    """Let torch and OpenVINO run on one thread each, in this process and its forks.
+
+    The models of the tests are tiny: two threads would wait for each other, at each token, for
+    longer than they work, and where something else runs beside them, for many times as long.
+    """
+    import openvino
+    import torch
+
+    def compile_model(
+        core: openvino.Core,
+        model: openvino.Model | Path,
+        device_name: str = "CPU",
+        config: Mapping[str, Any] | None = None,
+    ) -> openvino.CompiledModel:
+        return whole(core, model, device_name, {"INFERENCE_NUM_THREADS": 1, **(config or {})})
+
+    whole, openvino.Core.compile_model = openvino.Core.compile_model, compile_model
+    torch.set_num_threads(1)
 
 
 def _stream(number: int) -> IO[str]:
