@@ -17,6 +17,7 @@ RATE = 16_000  # samples a second
 # What transformers takes where the feature extractor's file is silent.
 EXTRACTOR = {"feature_size": 80, "sampling_rate": RATE, "chunk_length": 30, "hop_length": 160}
 EXTRACTOR |= {"n_fft": 400}
+WINDOWS = ("n_fft", "hop_length")  # of these, no other value was ever trained with
 FRAMES = 2  # mel frames a position of the encoder: the stride of its second convolution
 EXTRACTORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -145,7 +146,6 @@ def _check_extractor(found: dict[str, Json], config: Json, where: str) -> None:
                 values["feature_size"] == mels,
                 f"config.json says num_mel_bins {mels}",
             ),
-            "n_fft": (values["n_fft"] == EXTRACTOR["n_fft"], "every Whisper says 400 (25 ms)"),
             "hop_length" if values["hop_length"] != EXTRACTOR["hop_length"] else "chunk_length": (
                 frames == FRAMES * positions,
                 f"config.json says max_source_positions {positions}, which are {FRAMES * positions}"
@@ -158,11 +158,12 @@ def _check_extractor(found: dict[str, Json], config: Json, where: str) -> None:
                     f"{name} of {where} says {key} {json.dumps(values[key])}, but {model}: mend"
                     f" {name}, or config.json where the weights are of the other's size"
                 )
-        if values["hop_length"] != EXTRACTOR["hop_length"]:
-            raise UserError(
-                f"{name} of {where} says hop_length {json.dumps(values['hop_length'])}, but every"
-                f" Whisper says {EXTRACTOR['hop_length']} (10 ms): mend {name}"
-            )
+        for key in WINDOWS:
+            if values[key] != EXTRACTOR[key]:
+                raise UserError(
+                    f"{name} of {where} says {key} {json.dumps(values[key])}, but every Whisper says"
+                    f" {EXTRACTOR[key]}: mend {name}"
+                )
 
 
 def _without_dither(found: dict[str, Json]) -> dict[str, Json]:
