@@ -161,8 +161,8 @@ def _check_extractor(found: dict[str, Json], config: Json, where: str) -> None:
         for key in WINDOWS:
             if values[key] != EXTRACTOR[key]:
                 raise UserError(
-                    f"{name} of {where} says {key} {json.dumps(values[key])}, but every Whisper says"
-                    f" {EXTRACTOR[key]}: mend {name}"
+                    f"{name} of {where} says {key} {json.dumps(values[key])}, but every Whisper"
+                    f" says {EXTRACTOR[key]}: mend {name}"
                 )
 
 
