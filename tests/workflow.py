@@ -75,3 +75,13 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
         "archive",
     )
     return {rule: int(count) for rule, count in jobs.items() if rule not in collecting}
+
+
+def unasked(folder: Path, *arguments: str) -> tuple[set[str], set[str]]:
+    """All rules of a run with jobs, and those none of whose files the run's target asks for."""
+    said = snakemake(folder, "--dry-run", "--forceall", *arguments).stdout
+    block = r"rule (\w+):\n(?:    input: (.*)\n)?(?:    output: (.*)\n)?"
+    jobs = {(rule, given, made) for rule, given, made in re.findall(block, said)}
+    (asked,) = (set(given.split(", ")) for rule, given, _ in jobs if rule == "all")
+    made = [(rule, set(files.split(", "))) for rule, _, files in jobs if rule != "all"]
+    return {rule for rule, _ in made}, {rule for rule, files in made if not files & asked}
