@@ -1,13 +1,10 @@
 """Two clean runs give identical bytes: one in shards, and one that is killed in every stage."""
 
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 from common.files import read_json, sha256_of
 from tests.killed import SMALL, finished_clips
-from tests.workflow import clean_copy, environment, snakemake
+from tests.workflow import begin, clean_copy, snakemake
 
 GENERATED = (
     *("data/audio_files", "data/sources", "data/checkpoints", "calibration/sets"),
@@ -33,15 +30,12 @@ def test_a_run_killed_in_every_stage_ends_in_the_same_bytes(killed: Path) -> Non
 
 
 def test_a_second_run_beside_the_first_is_refused(tmp_path: Path) -> None:
-    folder = clean_copy(tmp_path)
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "data", *SMALL]
-    first = subprocess.Popen(
-        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    while not (folder / ".snakemake/run.lock").is_file() and first.poll() is None:
-        time.sleep(0.01)
-    second = snakemake(folder, "data", *SMALL)
-    assert second.returncode != 0
-    assert f"another run is at work in this folder (process {first.pid})" in second.stdout
-    output, _ = first.communicate()
-    assert first.returncode == 0, output
+    folder = clean_copy(tmp_path / "project")
+    with (tmp_path / "log").open("w+b") as log:
+        first = begin(folder, "data", *SMALL, log=log, cores=1)
+        while not (folder / ".snakemake/run.lock").is_file() and first.wait(0.01) is None:
+            pass
+        second = snakemake(folder, "data", *SMALL)
+        assert second.returncode != 0
+        assert f"another run is at work in this folder (process {first.pid})" in second.stdout
+        assert first.wait() == 0, (tmp_path / "log").read_text(encoding="utf-8")
