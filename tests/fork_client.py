@@ -1,4 +1,3 @@
-#!INTERPRETER -IS
 """An interpreter whose modules run in forks of a process (see tests/forks.py), beside its socket.
 
 What the libraries of that process have read of the variables as they were imported, they do not

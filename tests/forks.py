@@ -31,6 +31,8 @@ from typing import IO, Any, NoReturn
 
 LONGEST = 1 << 20  # bytes of a request
 CLIENT = Path(__file__).with_name("fork_client.py")
+# Its first lines, for a shell and for Python: the interpreter's path may be long, and have spaces.
+FIRST = "#!/bin/sh\n'''exec' \"{}\" -IS \"$0\" \"$@\"\n' '''\n"
 # What is read as libraries are imported, or the interpreter begins.
 READ = ("HF_HOME", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_HUB_DISABLE_XET", "HF_TOKEN", "HOME")
 READ += ("LANG", "LC_ALL", "PYTHONUTF8")
@@ -75,7 +77,7 @@ class Forks:
         listening.listen(64)
         client = folder / "python"
         text = CLIENT.read_text(encoding="utf-8").replace("INTERPRETER", sys.executable)
-        client.write_text(text, encoding="utf-8")
+        client.write_text(FIRST.format(sys.executable) + text, encoding="utf-8")
         client.chmod(0o755)
         read = {name: os.environ.get(name) for name in READ}
         (folder / "read.json").write_text(json.dumps(read), encoding="utf-8")
