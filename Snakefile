@@ -12,7 +12,7 @@ sys.path.insert(0, workflow.basedir)
 
 from common.source_files import hashed_sources as sources
 from compilation.qb.limits import NPU_TARGETS
-from pipeline import flags, machine, running
+from pipeline import flags, machine, results, running
 from pipeline.build import PARTS, Build, installed, versions
 
 
@@ -20,6 +20,7 @@ configfile: "config.yaml"
 
 
 machine.settle()
+machine.limit_cores(workflow.global_resources)
 BUILD = Build(config, workflow.configfiles, workflow.deployment_settings.deployment_method)
 MODELS, TARGETS, SPEECH = BUILD.models, BUILD.targets, BUILD.speech
 
@@ -43,45 +44,38 @@ wildcard_constraints:
 rule data:
     """Speech and checkpoints."""
     input:
-        expand("data/checkpoints/{model}.json", model=MODELS),
-        [BUILD.clips(use, model) for use in SPEECH.splits for model in MODELS],
+        results.data(BUILD),
 
 
 rule calibration:
     """The calibration sets."""
     input:
-        expand("calibration/sets/{model}/{part}/manifest.json", model=MODELS, part=PARTS),
+        results.calibration(BUILD, config),
 
 
 rule compiled:
     """The hand-off folders."""
     input:
-        expand("compiled/{model}/{target}/manifest.json", model=MODELS, target=TARGETS),
+        results.compiled(BUILD, config),
 
 
 rule archive:
     """The hand-off folders, each in one file."""
     input:
+        rules.compiled.input,
         expand("compiled/{model}-{target}.tar.zst", model=MODELS, target=TARGETS),
 
 
 rule evaluation:
     """The quality of the hand-off folders for the CPU; for others, see evaluation/run.py."""
     input:
-        expand("evaluation/results/{model}/coverage.json", model=MODELS),
-        expand(
-            "evaluation/results/{model}/{target}/{result}",
-            model=MODELS,
-            target=BUILD.evaluated(),
-            result=["quality.json", "report.html", "passed.txt"],
-        ),
+        results.evaluation(BUILD, config),
 
 
 rule all:
     """Everything: the default."""
     default_target: True
     input:
-        rules.compiled.input,
         rules.evaluation.input,
 
 
@@ -90,8 +84,8 @@ onstart:
 
 
 onsuccess:
-    running.end(rules.all.input)
+    running.end(results.last(BUILD))
 
 
 onerror:
-    running.fail(rules.all.input)
+    running.fail(results.last(BUILD))

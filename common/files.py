@@ -20,6 +20,11 @@ FULL = 1 << 20  # bytes free under which a failed write is put down to the disk
 CHUNK = 1 << 20  # bytes read at a time when hashing
 
 
+def expanded(path: str) -> Path:
+    """A path whose ~ is the user's home; as it is, where there is no such user or home."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 (which raises there)
+
+
 def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     digest = hashlib.sha256()

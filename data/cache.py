@@ -11,7 +11,7 @@ from typing import NamedTuple
 from huggingface_hub import constants
 
 from common.cli import UserError
-from common.files import CHUNK, read_json, replacing, sha256_of
+from common.files import CHUNK, expanded, read_json, replacing, sha256_of
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 CONVERTED = "refs/convert/parquet"  # the branch on which the Hub keeps its own conversions
@@ -123,7 +123,7 @@ def local_folder_of(source: str) -> Path | None:
     Raises:
         UserError: it can only be a path, and there is no such folder.
     """
-    folder = Path(source).expanduser()
+    folder = expanded(source)
     if folder.is_dir():
         return folder
     if source.startswith((".", "/", "~")) or source.count("/") != 1:
@@ -148,7 +148,7 @@ def local_folder(manifest: Path) -> Path:
     record = read_json(manifest)
     source, commit = record["source"], record["commit"]
     kind = "dataset" if "split" in record else "model"
-    folder = snapshot(Repo(kind, source), commit) if commit else Path(source).expanduser()
+    folder = snapshot(Repo(kind, source), commit) if commit else expanded(source)
     if "folder" in record:
         folder = manifest.with_name(record["folder"])
     for file in record["files"]:

@@ -17,17 +17,18 @@ manifest says so: {"folder", "mended": [sentences], "original": [files], "base":
 """
 
 import argparse
+import importlib.metadata
 import shutil
 import sys
 from functools import partial
 from pathlib import Path
 
 from common.cli import UserError, run
-from common.files import listed, write_json
+from common.files import expanded, listed, write_json
+from data.base import ADAPTER, of_adapter, parse
 from data.cache import folder_beside, local_folder
 from data.checkpoint_check import look, read_json_of
 from data.checkpoint_files import (
-    ADAPTER,
     PICKLE,
     SMALL_FILES,
     WEIGHTS,
@@ -46,7 +47,8 @@ def have_checkpoint(source: str, revision: str, base: str | None, out: Path) -> 
     Args:
         source: Hub name or local folder.
         revision: Branch, tag or commit on the Hub.
-        base: Hub name or local folder of the checkpoint that it was trained from.
+        base: Hub name, perhaps with @revision, or local folder of the checkpoint that it was
+            trained from.
         out: The manifest that will list it.
 
     Raises:
@@ -61,7 +63,7 @@ def have_checkpoint(source: str, revision: str, base: str | None, out: Path) -> 
     if is_adapter(names):
         base_home, base_record = _whole_base(source, home, base, out)
         based = {name: base_home / name for name in SMALL_FILES if (base_home / name).is_file()}
-        mend, how = partial(_merged, home, base_home), f"{ADAPTER} and its base, by peft"
+        mend, how = partial(_merged, home, base_home), f"{ADAPTER} and its base, by {merger()}"
     elif pickled(weights):
         mend, how = partial(unpickle, weights), PICKLE
     small = completed(own, based, source)
@@ -102,17 +104,27 @@ def have_checkpoint(source: str, revision: str, base: str | None, out: Path) -> 
 
 def _whole_base(source: str, home: Path, base: str | None, out: Path) -> tuple[Path, Manifest]:
     """The folder of the checkpoint that an adapter was trained on, and what identifies it."""
-    base = base or read_json_of(home / ADAPTER, ADAPTER, source).get("base_model_name_or_path")
-    if not base:
+    named = of_adapter(read_json_of(home / ADAPTER, ADAPTER, source))
+    # A base that both name is of the adapter's revision.
+    whole = parse(base) if base and (named is None or base != named.source) else named
+    if whole is None or expanded(whole.source).resolve() == home.resolve():
         raise UserError(
             f"{ADAPTER} of {source} does not say which checkpoint it was trained on"
             " (base_model_name_or_path): name that one under models.<name>.base"
         )
     manifest = out.with_name(f".{out.stem}.base.json")
-    record = have_checkpoint(base, "main", None, manifest)
+    record = have_checkpoint(*whole, None, manifest)
     write_json(manifest, record)
     kept = ("source", "revision", "commit", "files")
     return local_folder(manifest), {key: record[key] for key in kept}
+
+
+def merger() -> str:
+    """The package that merges adapters, and its version."""
+    try:
+        return f"peft {importlib.metadata.version('peft')}"
+    except importlib.metadata.PackageNotFoundError:
+        return "peft"
 
 
 def _merged(home: Path, base: Path, folder: Path, where: str) -> dict[str, Path]:

@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 from common.cli import UserError
 from data import checkpoint_tokenizer
-from data.checkpoint_config import SIZES, size_of
+from data.checkpoint_config import ACTIVATIONS, SIZES, size_of
 from data.checkpoint_generation import check_age, check_generation, effective_generation
 
 Json = dict[str, Any]
 RATE = 16_000  # samples a second
 # What transformers takes where the feature extractor's file is silent.
 EXTRACTOR = {"feature_size": 80, "sampling_rate": RATE, "chunk_length": 30, "hop_length": 160}
+EXTRACTOR |= {"n_fft": 400}
+WINDOWS = ("n_fft", "hop_length")  # of these, no other value was ever trained with
 FRAMES = 2  # mel frames a position of the encoder: the stride of its second convolution
 EXTRACTORS = ("preprocessor_config.json", "processor_config.json")
 
@@ -108,6 +110,12 @@ def _check_config(config: Json, where: str) -> None:
             f"config.json of {where} has a quantization_config ({method}): its weights are"
             " quantised already; name the checkpoint that it was made from"
         )
+    activation = config.get("activation_function", "gelu")
+    if activation not in ACTIVATIONS:
+        raise UserError(
+            f"config.json of {where} says activation_function {json.dumps(activation)}, which the"
+            " library does not know; every published Whisper says gelu: mend config.json"
+        )
     for key, usual in SIZES.items():
         value = config.get(key, usual)
         if not isinstance(value, int) or value < 1:
@@ -149,6 +157,12 @@ def _check_extractor(found: dict[str, Json], config: Json, where: str) -> None:
                 raise UserError(
                     f"{name} of {where} says {key} {json.dumps(values[key])}, but {model}: mend"
                     f" {name}, or config.json where the weights are of the other's size"
+                )
+        for key in WINDOWS:
+            if values[key] != EXTRACTOR[key]:
+                raise UserError(
+                    f"{name} of {where} says {key} {json.dumps(values[key])}, but every Whisper"
+                    f" says {EXTRACTOR[key]}: mend {name}"
                 )
 
 

@@ -1,4 +1,4 @@
-"""The sizes that a Whisper's config.json gives."""
+"""What a Whisper's config.json gives: sizes, and the names that may stand there."""
 
 from typing import Any
 
@@ -16,6 +16,13 @@ SIZES = {
     "num_mel_bins": 80,
     "vocab_size": 51865,
 }
+# The functions without settings of their own that the library knows by name.
+ACTIVATIONS = (
+    *("gelu", "gelu_10", "gelu_accurate", "gelu_fast", "gelu_new", "gelu_python"),
+    *("gelu_python_tanh", "gelu_pytorch_tanh", "hardswish", "laplace", "leaky_relu", "linear"),
+    *("mish", "prelu", "quick_gelu", "relu", "relu2", "relu6", "sigmoid", "silu"),
+    *("sqrtsoftplus", "swish", "tanh", "xielu"),
+)
 
 
 def size_of(config: dict[str, Any], key: str) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from common.cli import UserError
+from data.base import ADAPTER
 from data.cache import Repo, cached_commit, is_offline, is_whole, local_folder_of, snapshot
 from data.checkpoint_check import EXTRACTORS, is_extractor, look, read_json_of
 from data.checkpoint_tokenizer import FILES as TOKENIZER
@@ -15,7 +16,6 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 PICKLE = "pytorch_model.bin"
 PICKLE_INDEX = "pytorch_model.bin.index.json"
-ADAPTER = "adapter_config.json"
 ADAPTER_WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 LAYOUT = "name a Whisper checkpoint in the layout of openai/whisper-small"
 

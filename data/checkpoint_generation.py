@@ -15,6 +15,8 @@ from data.checkpoint_config import size_of
 Json = dict[str, Any]
 NAME = "generation_config.json"
 END, START = "<|endoftext|>", "<|startoftranscript|>"
+# Whether a model is multilingual, by the end of the texts in openai/whisper's two vocabularies.
+ENDS = {50256: False, 50257: True}
 LANGUAGE = re.compile(r"<\|[a-z]{2,3}\|>")
 # What is obeyed everywhere, or takes no part in what is said.
 KEPT = (
@@ -97,6 +99,7 @@ def check_generation(generation: Json, ids: dict[str, int], config: Json, where:
             # Tokenizers differ in a few names (he, iw), and not in the ids.
             if language in ids or not LANGUAGE.fullmatch(tokens.get(said, "")):
                 compare(language, said, "lang_to_id")
+    _check_languages(generation, ids, where)
     rows = size_of(config, "vocab_size")
     for key in ("suppress_tokens", "begin_suppress_tokens", "eos_token_id", "pad_token_id"):
         value = generation.get(key)
@@ -107,6 +110,23 @@ def check_generation(generation: Json, ids: dict[str, int], config: Json, where:
                     f"{NAME} of {where} has the token {json.dumps(number)} in {key}, but"
                     f" config.json says that there are {rows} (vocab_size): mend {NAME}"
                 )
+
+
+def _check_languages(generation: Json, ids: dict[str, int], where: str) -> None:
+    """Refuse an `is_multilingual` that languages or tokenizer contradict."""
+    said, languages = generation["is_multilingual"], generation.get("lang_to_id") or {}
+    expected, reason = ENDS.get(ids[END]), ""
+    if expected is None and not said and len(languages) > 1:
+        reason = f"has {len(languages)} languages in lang_to_id"
+    elif expected is not None and expected != bool(said):
+        kind = "English-only" if said else "multilingual"
+        reason = f"its tokenizer is that of the {kind} models ({END} is token {ids[END]})"
+    if reason:
+        raise UserError(
+            f"{NAME} of {where} says is_multilingual {json.dumps(said)}, but {reason}: set it to"
+            f" {json.dumps(not said)}, or take the {NAME} of the checkpoint that the model was"
+            " trained from"
+        )
 
 
 def effective_generation(

@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from data.base import parse
 from data.checkpoint_check import read_json_of
 from data.checkpoint_files import (
     PICKLE,
@@ -19,11 +20,12 @@ Manifest = dict[str, Any]
 
 
 def small_base(base: str | None) -> tuple[dict[str, Path], Manifest]:
-    """The small files of the base, by name, and what identifies it."""
+    """The small files of the base (see data/base.py), by name, and what identifies it."""
     if base is None:
         return {}, {}
-    commit, home, names = checkpoint_files(base, "main", base_files)
-    record = {"source": base, "revision": "main", "commit": commit}
+    source, revision = parse(base)
+    commit, home, names = checkpoint_files(source, revision, base_files)
+    record = {"source": source, "revision": revision, "commit": commit}
     return {name: home / name for name in names}, record
 
 

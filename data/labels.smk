@@ -57,4 +57,4 @@ rule label_clips:
 rule labels:
     """What is said in the calibration clips, and that in English."""
     input:
-        rules.label_clips.output,
+        results.labels(BUILD, config),

@@ -16,6 +16,7 @@ from data.sound_header import (
     is_mpeg,
     mended,
     refuse_cut_off,
+    refuse_holes,
 )
 
 BLOCK = 1 << 16  # samples read at a time
@@ -34,6 +35,7 @@ def read_sound(data: bytes, seconds: float) -> tuple[np.ndarray, int]:
     refuse_cut_off(data)
     if is_chained(data):
         raise Broken("holds several Ogg streams, one after the other: only the first can be read")
+    refuse_holes(data)
     try:
         signal, rate = _read(mended(data), seconds)
     except Broken:  # a mended FLAC is read to the end of the file: through a tag there, say

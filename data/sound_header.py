@@ -7,6 +7,9 @@ header can, instead of a length.
 
 import mmap
 import re
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
 
 Data = bytes | mmap.mmap
 
@@ -41,17 +44,67 @@ def refuse_cut_off(data: Data) -> None:
         raise Broken(f"was cut off: {there} of {promised} bytes are there")
 
 
-def _refuse_open_end(data: Data) -> None:
-    """Raise `Broken` if the last page of an Ogg file is not whole, or not the end of a stream.
+class Page(NamedTuple):
+    """A page of an Ogg file: RFC 3533, section 6."""
 
-    RFC 3533, section 6: flags in byte 5, the number of segments in byte 26, then their lengths.
-    """
-    last = data.rfind(b"OggS\0")
-    page = data[last : last + 27 + 255]
-    segments = page[26] if len(page) > 26 else 255
-    whole = last + 27 + segments + sum(page[27 : 27 + segments]) <= len(data)
-    if not whole or not page[5] & 4:
+    end: int  # byte of the file
+    flags: int
+    granule: int  # samples up to its end; -1 where no packet ends in it
+    stream: int
+    number: int
+    is_whole: bool  # is all there, as it was written
+    is_empty: bool
+
+
+REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def _page(data: Data, at: int) -> Page:
+    """The page that begins at a byte, by its header: flags, sizes of segments, and a checksum."""
+    head = data[at : at + 27 + 255]
+    segments = head[26] if len(head) > 26 else 255
+    end = at + 27 + segments + sum(head[27 : 27 + segments])
+    flags, granule, stream, number, said = (
+        int.from_bytes(head[begin : begin + size], "little", signed=size == 8)
+        for begin, size in ((5, 1), (6, 8), (14, 4), (18, 4), (22, 4))
+    )
+    # zlib's sum takes the lowest bit of a byte first, Ogg's the highest; and begins with another.
+    page = data[at : at + 22] + bytes(4) + data[at + 26 : end]
+    reverse = zlib.crc32(page.translate(REVERSED), 0xFFFF_FFFF) ^ 0xFFFF_FFFF
+    is_whole = end <= len(data) and int(f"{reverse:032b}"[::-1], 2) == said
+    return Page(end, flags, granule, stream, number, is_whole, not segments)
+
+
+def _refuse_open_end(data: Data) -> None:
+    """Raise `Broken` if the last page of an Ogg file is not whole, or not the end of a stream."""
+    last = _page(data, data.rfind(b"OggS\0"))
+    if not last.is_whole or not last.flags & 4:
         raise Broken("was cut off: its last page is not a whole one, or not the end of a stream")
+
+
+def _pages(data: Data) -> Iterator[Page]:
+    at = 0
+    while at >= 0:
+        page = _page(data, at)
+        yield page
+        at = data.find(b"OggS\0", page.end)
+
+
+def refuse_holes(data: Data) -> None:
+    """Raise `Broken` if pages of an Ogg file are missing or damaged: decoders go on without a word.
+
+    So they do with a last page that says a smaller length than those before it: at those it ends.
+    """
+    numbers: dict[int, int] = {}
+    longest: dict[int, int] = {}
+    for page in _pages(data) if data[:4] == b"OggS" else ():
+        if not page.is_whole or page.number != numbers.get(page.stream, page.number):
+            raise Broken("is damaged: pages of its middle are missing, or not as they were written")
+        numbers[page.stream] = page.number + 1
+        is_end = page.flags & 4 and not page.is_empty
+        if is_end and page.granule < max(longest.get(page.stream, 0), 1):
+            raise Broken(f"is damaged: it ends at sample {page.granule} by its last page")
+        longest[page.stream] = max(longest.get(page.stream, 0), page.granule)
 
 
 def mended(data: bytes) -> bytes:

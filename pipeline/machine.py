@@ -9,16 +9,17 @@ import math
 import os
 import random
 import sys
+from collections.abc import MutableMapping
 from pathlib import Path
+from typing import Any
 
 from snakemake.exceptions import WorkflowError
 
 from common.cli import UserError
+from common.foreign_packages import refuse_foreign_packages
 
 HOME = Path(".snakemake/home")  # of a run whose user has none
 HUB_CACHE = ".cache/huggingface"  # in a home: worth reading even where nothing can be written
-# Packages of this project of which others are commonly put on the path, by setupvars.sh say.
-OWN = ("openvino", "nncf", "numpy", "torch", "transformers", "tokenizers", "soundfile", "yaml")
 
 
 def settle() -> None:
@@ -49,25 +50,6 @@ def find_home() -> None:
         os.environ["USER"] = str(os.getuid())
 
 
-def refuse_foreign_packages() -> None:
-    """Raise a `UserError` if the path has other versions of what this environment has."""
-    for folder in filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep)):
-        for name in () if Path(folder).is_relative_to(sys.prefix) else OWN:
-            if (Path(folder) / name).is_dir() or (Path(folder) / f"{name}.py").is_file():
-                raise UserError(
-                    f"PYTHONPATH names {folder}, whose {name} would be taken in place of this"
-                    " project's: `unset PYTHONPATH` (setupvars.sh sets it) and run the same command"
-                    " again"
-                )
-    for folder in filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)):
-        if any(Path(folder).glob("libopenvino.so*")):
-            raise UserError(
-                f"LD_LIBRARY_PATH names {folder}, whose OpenVINO would be taken in place of this"
-                " project's: `unset LD_LIBRARY_PATH` (setupvars.sh sets it) and run the same"
-                " command again"
-            )
-
-
 def refuse_other_encodings() -> None:
     """Raise a `UserError` if names of files cannot have all characters."""
     encoding = sys.getfilesystemencoding()
@@ -91,6 +73,22 @@ def follow_quota() -> None:
     granted = quota()
     if granted < len(allowed):
         os.sched_setaffinity(0, random.SystemRandom().sample(allowed, math.ceil(granted)))
+
+
+def limit_cores(resources: MutableMapping[str, Any]) -> None:
+    """Of what Snakemake may use, make the cores no more than a cgroup grants.
+
+    It counts CPUs for `--cores all`, and knows nothing of quotas either: all of a host's would be
+    threads of one job, or jobs at a time.
+
+    Args:
+        resources: A workflow's; cores are integers, or None for jobs that run elsewhere.
+    """
+    granted, asked = quota(), resources["_cores"].value
+    if asked is not None and granted < asked:
+        resources["_cores"] = used = math.ceil(granted)
+        said = f"{asked} cores are asked for; the quota of this process is {granted:g}: {used} used"
+        print(said, file=sys.stderr)
 
 
 def quota(root: Path = Path("/sys/fs/cgroup"), process: Path = Path("/proc/self/cgroup")) -> float:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError
+from common.files import expanded
+from data.base import folder_of_adapter
 from data.local import local_layout, local_split
 from pipeline.local_file_hashes import Contents
 
@@ -29,7 +31,7 @@ class Speech:
     """
 
     def __init__(self, config: dict[str, Any], contents: Contents) -> None:
-        self._source = Path(config["data"]["source"]).expanduser()
+        self._source = expanded(config["data"]["source"])
         self._contents = contents
         self.languages: list[str] = config["data"]["languages"]
         self.own = self._source.is_dir() and local_layout(self._source) == "files"
@@ -66,9 +68,17 @@ class Speech:
 
 
 def checkpoint_content(source: str, contents: Contents) -> str:
-    """A hash of the files of a checkpoint in a local folder; empty for the Hub."""
-    folder = Path(source).expanduser()
+    """A hash of the files of a checkpoint in a local folder; empty for the Hub.
+
+    Of an adapter, with one of the local folder that it names as its base, if it does.
+    """
+    folder = expanded(source)
     if not folder.is_dir():
         return ""
+    base = folder_of_adapter(folder)
+    return " ".join(_checkpoint_files(one, contents) for one in (folder, base) if one)
+
+
+def _checkpoint_files(folder: Path, contents: Contents) -> str:
     names = [path.name for path in folder.iterdir() if path.suffix in CHECKPOINT_FILES]
     return contents.of(folder, [name for name in names if not name.startswith(".")])

@@ -15,11 +15,17 @@ from common.files import sha256_of, write_jsonl
 from data import checkpoint as data_checkpoint
 from demo.tokenizer import build_processor
 from runtime import graphs
-from tests.builds import build_demo, build_real_shapes
+from tests.builds import build_demo, build_killed, build_real_shapes, build_searched
+from tests.forks import use_one_thread
 
 ROOT = Path(__file__).parent.parent
-torch.set_num_threads(1)  # the models are tiny, and the demo runs beside the tests
-BUILDS = {"demo": build_demo, "real_shapes": build_real_shapes}
+use_one_thread()
+BUILDS = {  # one after the other
+    "demo": build_demo,
+    "real_shapes": build_real_shapes,
+    "searched": build_searched,
+    "killed": build_killed,
+}
 FUTURES = pytest.StashKey[dict[str, Future[Path]]]()
 
 
@@ -141,7 +147,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     asked = {name for item in session.items for name in item.fixturenames}
     one_by_one = ThreadPoolExecutor(1)
-    futures = {name: one_by_one.submit(BUILDS[name]) for name in BUILDS if name in asked}
+    futures: dict[str, Future[Path]] = {}
+    for name in (name for name in BUILDS if name in asked):
+        futures[name] = one_by_one.submit(BUILDS[name], futures)
     session.config.stash[FUTURES] = futures
 
 
@@ -157,5 +165,19 @@ def demo(pytestconfig: pytest.Config) -> Iterator[Path]:
 def real_shapes(pytestconfig: pytest.Config) -> Iterator[Path]:
     """A clean copy with the hand-off folders of models with real checkpoints' widths."""
     folder = pytestconfig.stash[FUTURES]["real_shapes"].result()
+    yield folder
+    shutil.rmtree(folder.parent)
+
+
+@pytest.fixture(scope="session")
+def searched(demo: Path, pytestconfig: pytest.Config) -> Path:
+    """The demo's folder, in which the decoder's float layers were searched for: searched.log."""
+    return pytestconfig.stash[FUTURES]["searched"].result()
+
+
+@pytest.fixture(scope="session")
+def killed(pytestconfig: pytest.Config) -> Iterator[Path]:
+    """A run that was killed in every stage, and one that nothing disturbs (tests/killed.py)."""
+    folder = pytestconfig.stash[FUTURES]["killed"].result()
     yield folder
     shutil.rmtree(folder.parent)

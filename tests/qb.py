@@ -2,11 +2,11 @@
 
 import stat
 import subprocess
-import sys
 from pathlib import Path
 
 from common.files import read_json, write_json
 from compilation.qb.place_checkpoint import place
+from tests.forks import WHISPER
 from tests.imports import ROOT
 from tests.qb_double.install import install
 
@@ -25,12 +25,16 @@ def double(folder: Path, version: str, **environment: str) -> dict[str, str]:
     return {"PYTHONPATH": str(site), "QB_DOUBLE_CALLS": calls, **environment}
 
 
-def interpreter(folder: Path, version: str, **environment: str) -> Path:
-    """A command that runs this interpreter with the double of that version in its path."""
+def interpreter(
+    folder: Path, version: str, python: str | Path | None = None, **environment: str
+) -> Path:
+    """A command that runs `python`, if not forks, with the double of that version in its path."""
     given = double(folder, version, **environment)
     variables = " ".join(f"{name}='{value}'" for name, value in given.items())
     script = folder / "python"
-    script.write_text(f'#!/bin/sh\n{variables} exec "{sys.executable}" "$@"\n', encoding="utf-8")
+    script.write_text(
+        f'#!/bin/sh\n{variables} exec "{python or WHISPER.python}" "$@"\n', encoding="utf-8"
+    )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return script
 

@@ -1,6 +1,7 @@
 """What a run builds is worked out before its jobs, from the content of local files."""
 
 import copy
+import json
 import os
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import yaml
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
+from common.cli import UserError
 from common.source_files import ROOT
+from data.source import dataset
 from pipeline import flags
 from pipeline import local_file_hashes as module
 from pipeline.build import Build, installed, versions
@@ -135,6 +138,27 @@ def test_a_checkpoint_is_what_its_files_hold(folder: Path) -> None:
     (folder / "model/model.safetensors").write_text("MODEL.safetensors")
     assert checkpoint_content("model", contents) != before
     assert checkpoint_content("openai/whisper-small", contents) == ""
+
+
+def test_an_adapter_is_what_its_base_holds_too(folder: Path) -> None:
+    for name in ("adapter", "base"):
+        (folder / name).mkdir()
+        (folder / name / "model.safetensors").write_text(name)
+    names = folder / "adapter/adapter_config.json"
+    contents = Contents(folder / "content.json")
+    for base in ("base", "owner/name", "adapter", None, 7):
+        names.write_text(json.dumps({"base_model_name_or_path": base}))
+        before = checkpoint_content("adapter", contents)
+        (folder / "base/model.safetensors").write_text(f"after {base}")
+        assert (checkpoint_content("adapter", contents) == before) == (base != "base")
+
+
+def test_a_home_of_nobody_is_a_name_like_any_other(folder: Path) -> None:
+    assert checkpoint_content("~nouser/model", Contents(folder / "content.json")) == ""
+    speech = Speech(config(data={"source": "~nouser/speech"}), Contents(folder / "content.json"))
+    assert not speech.own
+    with pytest.raises(UserError, match="'~nouser/speech' is neither a folder on this machine nor"):
+        dataset("~nouser/speech", "main")
 
 
 def test_splits_and_pools() -> None:

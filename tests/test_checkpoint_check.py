@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 from transformers import WhisperProcessor
+from transformers.activations import ACT2FN
 
 from common.files import read_json, write_json
 from data.cache import local_folder
+from data.checkpoint_config import ACTIVATIONS
 from tests.conftest import ROOT
 from tests.odd_checkpoints import (
     copy_of,
@@ -58,6 +60,8 @@ EXTRACTORS = {
     "window": ({"chunk_length": 15}, "chunk_length 15, but config.json says max_source_positions"),
     "rate": ({"sampling_rate": 8000}, "sampling_rate 8000, but Whisper hears 16000"),
     "hop": ({"hop_length": 320}, "hop_length 320, but config.json says max_source_positions 1500"),
+    "hop of longer windows": ({"hop_length": 320, "chunk_length": 60}, "hop_length 320, but every"),
+    "n_fft": ({"n_fft": 512}, "n_fft 512, but every Whisper says 400"),
     "hop 0": ({"hop_length": 0}, "hop_length 0, but"),
     "text": ({"chunk_length": "30"}, 'chunk_length "30", but'),
 }
@@ -89,6 +93,16 @@ def test_weights_that_are_quantised_already_are_refused(folder: Path) -> None:
     packed = {"quant_method": "bitsandbytes", "load_in_8bit": True}
     edit(folder / "config.json", lambda c: c.update(quantization_config=packed))
     assert "config.json of" in sentence(folder) and "(bitsandbytes)" in sentence(folder)
+
+
+@pytest.mark.parametrize("value", ["glu", None, ["gelu"]])
+def test_activations_that_the_library_has_not_are_refused(folder: Path, value: Any) -> None:
+    edit(folder / "config.json", lambda c: c.update(activation_function=value))
+    assert f"says activation_function {json.dumps(value)}, which the library" in sentence(folder)
+
+
+def test_activations_are_the_librarys() -> None:
+    assert list(ACTIVATIONS) == sorted(ACT2FN)
 
 
 @pytest.mark.parametrize("value", ["80", 0, None, 80.0])

@@ -19,6 +19,7 @@ from calibration.coverage import coverage
 from calibration.set_aside import fault_of
 from common.cli import UserError
 from common.files import read_json, sha256_of, write_json
+from data import base as bases
 from data.cache import local_folder
 from data.whisper import load_generation, load_model, load_tokenizer
 from tests.hub import Hub, use
@@ -117,6 +118,11 @@ def test_a_base_on_the_hub_gives_its_small_files_only(
         manifest = have(folder, "--base", "owner/whisper-base")
         assert not [path for _, path in served.requests if path.endswith(".safetensors")]
         commit = served.commit(tmp_path / "hub/models/owner/whisper-base")
+        assert read_json(have(folder, "--base", f"owner/whisper-base@{commit}"))["base"] == {
+            **read_json(manifest)["base"],
+            "revision": commit,
+        }
+        have(folder, "--base", "owner/whisper-base")
         close_session()
     first = read_json(manifest)
     assert first["base"]["commit"] == commit
@@ -245,10 +251,29 @@ def test_an_adapter_is_merged_into_its_base(adapter: Path, base: Path, named: bo
     hashes = {file["path"]: file["sha256"] for file in record["original"]}
     assert hashes["adapter_model.safetensors"] == sha256_of(adapter / "adapter_model.safetensors")
     assert "adapter_config.json" in hashes
+    assert f"adapter_config.json and its base, by peft {peft.__version__}" in mended(manifest)
     place = local_folder(manifest)
     assert {path.name for path in place.iterdir()} == names_of(manifest)
     assert WhisperProcessor.from_pretrained(place).tokenizer.eos_token_id == 1600
     assert load_generation(manifest).alignment_heads == [[1, 0]]
+
+
+def test_an_adapters_base_is_of_the_revision_that_it_names(adapter: Path) -> None:
+    named = bases.of_adapter({"base_model_name_or_path": "owner/name", "revision": "v1"})
+    assert named == bases.Base("owner/name", "v1")
+    assert bases.of_adapter({"base_model_name_or_path": "owner/name", "revision": None}) == (
+        "owner/name",
+        "main",
+    )
+    assert bases.parse("owner/name@v1") == ("owner/name", "v1")
+    assert bases.parse("owner/name") == ("owner/name", "main")
+    odd = Path(shutil.copytree(adapter, adapter.parent / "a@b"))
+    assert bases.parse(str(odd)) == (str(odd), "main")
+
+
+def test_an_adapter_that_is_its_own_base_is_a_sentence(adapter: Path) -> None:
+    edit(adapter / "adapter_config.json", lambda c: c.update(base_model_name_or_path=str(adapter)))
+    assert "does not say which checkpoint it was trained on" in sentence(adapter)
 
 
 def test_an_adapter_of_another_checkpoint_is_a_sentence(adapter: Path, tmp_path: Path) -> None:

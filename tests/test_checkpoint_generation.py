@@ -4,6 +4,7 @@ Every case is the random checkpoint with one file edited.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,10 @@ from typing import Any
 
 import pytest
 
+from common.cli import UserError
 from common.files import read_json
 from data.cache import local_folder
+from data.checkpoint_generation import check_generation
 from data.whisper import load_generation
 from tests.conftest import make_checkpoint
 from tests.odd_checkpoints import (
@@ -63,6 +66,42 @@ def test_tokens_of_another_model_are_refused(folder: Path, change: Callable, sai
     text = sentence(folder)
     assert said in text and f"replace {GENERATION}" in text and str(folder) in text
     assert "its tokenizer " in text
+
+
+@pytest.mark.parametrize(
+    ("said", "end", "reason"),
+    [
+        (False, 7, "has 2 languages in lang_to_id"),
+        (False, 50257, "its tokenizer is that of the multilingual models (<|endoftext|> is token"),
+        (True, 50256, "its tokenizer is that of the English-only models (<|endoftext|> is token"),
+    ],
+)
+def test_models_of_several_languages_and_of_english_are_told_apart(
+    said: bool, end: int, reason: str
+) -> None:
+    languages = {"<|de|>": end + 2, "<|en|>": end + 3}
+    ids = {"<|endoftext|>": end, "<|startoftranscript|>": end + 1, **languages}
+    ids |= {"<|transcribe|>": end + 4, "<|notimestamps|>": end + 5}
+    generation = {"is_multilingual": said, "no_timestamps_token_id": end + 5}
+    generation |= {"lang_to_id": languages} if said or end == 7 else {}
+    generation |= {"task_to_id": {"transcribe": end + 4}}
+    config = {"vocab_size": end + 6}
+    with pytest.raises(
+        UserError, match=re.escape(f"is_multilingual {json.dumps(said)}, but {reason}")
+    ):
+        check_generation(generation, ids, config, "there")
+    if end > 7:
+        check_generation(
+            generation | {"is_multilingual": not said, "lang_to_id": languages},
+            ids,
+            config,
+            "there",
+        )
+
+
+def test_a_flipped_is_multilingual_is_a_sentence(folder: Path) -> None:
+    edit(folder / GENERATION, lambda g: g.update(is_multilingual=False))
+    assert "says is_multilingual false, but has 8 languages in lang_to_id" in sentence(folder)
 
 
 def test_a_language_of_another_name_and_the_same_id_is_known(folder: Path) -> None:

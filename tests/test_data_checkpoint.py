@@ -131,7 +131,7 @@ PASSING = [
 @pytest.mark.parametrize("fault", PASSING, ids=lambda fault: f"{fault.kind}-{fault.where}")
 @pytest.mark.parametrize("lasting", [False, True], ids=["passing", "lasting"])
 def test_faults_end_in_the_right_bytes_or_in_a_sentence(hub, monkeypatch, fault, lasting):
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
     hub.faults.append(replace(fault, times=999 if lasting else fault.times))
     if lasting:
         with pytest.raises(UserError) as error:

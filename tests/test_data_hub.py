@@ -215,7 +215,7 @@ def test_passing_faults_are_survived(hub, fault):
 def test_lasting_faults_are_one_sentence(hub, tmp_path, monkeypatch, fault):
     """Of which nothing damaged is left that looks whole; when they end, the same command goes on."""
     monkeypatch.setattr(client, "ANSWER_WITHIN", 1.0)
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
     hub.faults.append(fault)
     with pytest.raises(UserError) as error:
         have()

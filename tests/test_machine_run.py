@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from snakemake.exceptions import WorkflowError
+from snakemake.resources import Resources
 
 from common.cli import UserError
 from pipeline import machine, running
+from tests.imports import ROOT
 from tests.workflow import DEMO, clean_copy, environment
 
 NOBODY = 54321  # a user that no passwd has
@@ -152,6 +154,22 @@ def test_this_environment_and_other_packages_may_be_on_the_path(
     machine.refuse_foreign_packages()
 
 
+@pytest.mark.parametrize("package", ["runtime", "evaluation", "compilation.openvino"])
+def test_a_module_alone_names_another_openvino(tmp_path: Path, package: str) -> None:
+    (tmp_path / "openvino").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {package}"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: PYTHONPATH names {tmp_path}, whose openvino would be")
+    assert len(done.stderr.splitlines()) == 1
+
+
 # --- encodings
 
 
@@ -220,3 +238,16 @@ def test_threads_follow_the_quota(
     monkeypatch.setattr(machine, "quota", lambda: granted)
     machine.follow_quota()
     assert len(chosen[-1]) == used and chosen[-1] <= found
+
+
+@pytest.mark.parametrize(
+    ("asked", "granted", "used"), [(64, 1.5, 2), (2, 2, 2), (8, float("inf"), 8), (None, 2, None)]
+)
+def test_cores_follow_the_quota(
+    monkeypatch: pytest.MonkeyPatch, asked: int | None, granted: float, used: int | None
+) -> None:
+    monkeypatch.setattr(machine, "quota", lambda: granted)
+    resources = Resources()
+    resources["_cores"] = asked
+    machine.limit_cores(resources)
+    assert resources["_cores"].value == used

@@ -76,6 +76,23 @@ def test_recordings_that_are_gone_fail_the_run(project: Path) -> None:
     assert "{call}.wav, which is not in my {own} speech: add the file" in result.stdout
 
 
+def test_a_run_that_failed_fails_again(project: Path) -> None:
+    """What the failed job took away is missed, though all that came of it before is there."""
+    path = project / "my {own} speech/3.wav"
+    before, config = path.read_bytes(), (project / "model/config.json").read_bytes()
+    path.write_bytes(before[:-100])
+    (project / "model/config.json").write_bytes(config.replace(b'_bins": 80', b'_bins": 128'))
+    for _ in range(2):
+        result = snakemake(project, *GIVEN)
+        assert result.returncode != 0
+        assert "3.wav, which" in result.stdout and "was cut off" in result.stdout
+        assert "says feature_size 80, but config.json says num_mel_bins 128" in result.stdout
+    path.write_bytes(before)
+    (project / "model/config.json").write_bytes(config)
+    assert snakemake(project, *GIVEN).returncode == 0
+    assert planned(project, *GIVEN) == {}
+
+
 def test_a_recording_of_the_same_size_and_an_older_date_is_another(project: Path) -> None:
     path = project / "my {own} speech/3.wav"
     before = path.read_bytes()

@@ -64,7 +64,7 @@ def test_every_generation_takes_what_it_is_called_with(tmp_path: Path, checkpoin
 def quantise(tmp_path_factory, checkpoint: Path) -> list[str]:
     """The second step's arguments for an encoder that was parsed by the double of 1.3.0."""
     folder = tmp_path_factory.mktemp("parsed")
-    python = interpreter(folder, "1.3.0")
+    python = interpreter(folder, "1.3.0", sys.executable)  # whose memory is measured
     manifest, graph = placed(checkpoint, folder), folder / "encoder.mblt"
     common = ["--part", "encoder", "--target", "aries-rb", "--checkpoint", str(manifest)]
     done = step(python, "parse", *common, "--out", graph)
@@ -190,7 +190,8 @@ def test_a_damaged_sample_or_checkpoint_is_named_before_any_call(
 def test_a_step_that_is_ended_takes_the_compiler_with_it(
     tmp_path: Path, quantise: list[str]
 ) -> None:
-    python, out = interpreter(tmp_path, "1.3.0", QB_DOUBLE="hang"), tmp_path / "encoder.mxq"
+    python = interpreter(tmp_path, "1.3.0", sys.executable, QB_DOUBLE="hang")
+    out = tmp_path / "encoder.mxq"
     command = [str(python), "-m", "compilation.qb.compile", *quantise, "--out", str(out)]
     process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     while not (tmp_path / "calls.jsonl").exists():

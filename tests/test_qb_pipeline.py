@@ -11,7 +11,7 @@ import yaml
 
 from common.files import read_json, read_jsonl
 from tests.qb import interpreter, without_runtime
-from tests.workflow import DEMO, planned, snakemake
+from tests.workflow import DEMO, planned, snakemake, unasked
 
 TARGETS = ["aries-rb", "regulus-rb"]
 GIVEN = (*DEMO, "npu.yaml")
@@ -42,6 +42,12 @@ def test_both_targets_are_built(project: tuple[Path, str]) -> None:
             record = manifest["parts"][part]
             assert record["target"] == target and record["samples"] == 68
             assert record["runtime"]["read"] is False
+
+
+def test_a_run_asks_for_what_each_job_makes(project: tuple[Path, str]) -> None:
+    rules, lost = unasked(project[0], *GIVEN)
+    assert {"place_checkpoint", "parse_npu_part", "quantise_npu_part", "check_npu_part"} <= rules
+    assert not lost
 
 
 SECOND = {"quantise_npu_part": 2, "check_npu_part": 2, "assemble_hand_off": 2}

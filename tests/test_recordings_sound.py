@@ -1,6 +1,7 @@
 """Audio files as they come: each decodes to what it holds, or is named in a sentence."""
 
 import io
+import itertools
 import struct
 from pathlib import Path
 
@@ -119,6 +120,44 @@ def test_a_tag_before_the_sound_hides_nothing() -> None:
 def test_an_ogg_of_several_streams_is_not_the_first() -> None:
     with pytest.raises(Broken, match="holds several Ogg streams"):
         read_sound(sound("OGG") + sound("OGG"), 30)
+
+
+def summed(page: bytes) -> bytes:
+    """A page of Ogg with the checksum that it should have: bit by bit, after RFC 3533."""
+    page, value = page[:22] + bytes(4) + page[26:], 0
+    for byte in page:
+        value ^= byte << 24
+        for _ in range(8):
+            value = (value << 1 ^ 0x104C11DB7) if value >> 31 else value << 1
+    return page[:22] + value.to_bytes(4, "little") + page[26:]
+
+
+def ending_at(granule: int, file: bytes) -> bytes:
+    """An Ogg file whose last page says that the sound ends there."""
+    last = file.rindex(b"OggS")
+    at = granule.to_bytes(8, "little", signed=True)
+    return file[:last] + summed(file[last : last + 6] + at + file[last + 14 :])
+
+
+@pytest.mark.parametrize("kind", ["VORBIS", "OPUS"])
+def test_an_ogg_with_a_hole_or_a_wrong_end_is_not_a_shorter_one(kind: str) -> None:
+    file = sound("OGG", kind, 160_000)
+    pages = [place for place in range(len(file)) if file[place : place + 5] == b"OggS\0"]
+    assert all(summed(file[a:b]) == file[a:b] for a, b in itertools.pairwise(pages))
+    assert len(read_sound(file + bytes(300), 30)[0]) == 160_000
+    begin, end = pages[3:5]
+    flipped = bytearray(file)
+    flipped[begin + 300] ^= 1
+    last = bytearray(file)
+    last[pages[-1] + 6] ^= 1
+    for hole in (file[:begin] + file[end:], bytes(flipped)):
+        with pytest.raises(Broken, match="is damaged: pages of its middle are missing"):
+            read_sound(hole, 30)
+    with pytest.raises(Broken, match="was cut off: its last page is not a whole one"):
+        read_sound(bytes(last), 30)
+    for granule in (-1, 0, 960):
+        with pytest.raises(Broken, match=f"is damaged: it ends at sample {granule} by its last"):
+            read_sound(ending_at(granule, file), 30)
 
 
 # --- in a run

@@ -16,7 +16,7 @@ from common.source_files import sources
 from compilation.hand_off import sums
 from tests.forks import WHISPER
 from tests.imports import ROOT
-from tests.workflow import DEMO, planned, snakemake
+from tests.workflow import DEMO, planned, snakemake, unasked
 
 RULES = {  # what each rule's output feeds, directly
     "resolve_dataset": ["fetch_speech", "assemble_hand_off"],
@@ -227,6 +227,16 @@ def test_each_config_key_re_runs_exactly_what_it_touches(demo: Path) -> None:
     assert {key: set(jobs) for key, jobs in plans.items()} == KEYS
     counted = {key: {*plans[key].values()} - {1} for key in COUNTS}
     assert counted == {key: {count} for key, count in COUNTS.items()}
+
+
+def test_a_run_asks_for_what_each_of_its_jobs_makes(demo: Path) -> None:
+    """What is missing is made again, whatever comes of it is there."""
+    assert unasked(demo, *DEMO) == (set(RULES), set())
+    more = {"calibration": {"shards": 3, "decoder": {"text": "labels"}}}
+    more["compilation"] = {"encoder": {"keep_float": "auto"}}
+    (demo / "more.yaml").write_text(yaml.safe_dump(more), encoding="utf-8")
+    rules = {*RULES, *LABEL_RULES, *SHARD_RULES, *SEARCH_RULES}
+    assert unasked(demo, *DEMO, "more.yaml") == (rules, set())
 
 
 def test_every_key_of_the_configuration_is_tried() -> None:

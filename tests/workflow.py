@@ -5,9 +5,11 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import IO, Any
 
-from tests.forks import SNAKEMAKE
+from tests.forks import SNAKEMAKE, WHISPER, Running
 from tests.imports import ROOT
 
 DEMO = ("--configfile", "demo/config.yaml")
@@ -31,13 +33,26 @@ def environment(**variables: str) -> dict[str, str]:
     return {**os.environ, "PATH": path, "COLUMNS": "200", **variables}
 
 
-def snakemake(
-    folder: Path, *arguments: str, cores: int = 2, **variables: str
-) -> subprocess.CompletedProcess:
-    """Run Snakemake in `folder`; stdout and stderr are one text in `stdout`."""
-    given = ["--cores", str(cores), *arguments]
-    variables = environment(**variables)
-    return SNAKEMAKE.run("snakemake", *given, cwd=folder, env=variables, merged=True)
+def begin(
+    folder: Path, *arguments: str, log: IO[bytes], cores: int = 2, **variables: str
+) -> Running:
+    """Begin to run Snakemake and its jobs in `folder`, in forks; stdout and stderr go to `log`."""
+    return SNAKEMAKE.start(
+        *("snakemake", "--cores", str(cores), *arguments),
+        cwd=folder,
+        env=environment(**variables),
+        output=log,
+        errors=log,
+        executable=WHISPER.python,
+    )
+
+
+def snakemake(folder: Path, *arguments: str, **given: Any) -> subprocess.CompletedProcess:
+    """As `begin`, to its end; stdout and stderr are one text in `stdout`."""
+    with tempfile.TemporaryFile() as log:
+        status = begin(folder, *arguments, log=log, **given).wait()
+        log.seek(0)
+        return subprocess.CompletedProcess(arguments, status, log.read().decode("utf-8"))
 
 
 def planned(folder: Path, *arguments: str) -> dict[str, int]:
@@ -60,3 +75,13 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
         "archive",
     )
     return {rule: int(count) for rule, count in jobs.items() if rule not in collecting}
+
+
+def unasked(folder: Path, *arguments: str) -> tuple[set[str], set[str]]:
+    """All rules of a run with jobs, and those none of whose files the run's target asks for."""
+    said = snakemake(folder, "--dry-run", "--forceall", *arguments).stdout
+    block = r"rule (\w+):\n(?:    input: (.*)\n)?(?:    output: (.*)\n)?"
+    jobs = {(rule, given, made) for rule, given, made in re.findall(block, said)}
+    (asked,) = (set(given.split(", ")) for rule, given, _ in jobs if rule == "all")
+    made = [(rule, set(files.split(", "))) for rule, _, files in jobs if rule != "all"]
+    return {rule for rule, _ in made}, {rule for rule, files in made if not files & asked}

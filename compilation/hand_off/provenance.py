@@ -11,7 +11,7 @@ import jsonschema
 import yaml
 
 from common.cli import UserError
-from common.files import read_json, sha256_of
+from common.files import expanded, read_json, sha256_of
 from data.whisper import facts_of
 
 SCHEMA = Path(__file__).with_name("manifest.schema.yaml")
@@ -47,7 +47,7 @@ def _source(facts: dict[str, Any]) -> dict[str, Any]:
     """Where something comes from; of a folder of this machine its name, and no revision."""
     if facts["commit"]:
         return {key: facts[key] for key in ("source", "revision", "commit")}
-    source = Path(facts["source"]).expanduser()
+    source = expanded(facts["source"])
     name = source.name if source.is_absolute() else facts["source"]
     return {"source": name, "revision": None, "commit": None}
 

@@ -1,0 +1,41 @@
+"""The checkpoint that a fine-tune was trained from: its name, and its revision on the Hub."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from common.files import expanded
+
+ADAPTER = "adapter_config.json"
+MAIN = "main"
+
+
+class Base(NamedTuple):
+    """Where a checkpoint is."""
+
+    source: str  # Hub name or local folder
+    revision: str = MAIN  # branch, tag or commit on the Hub
+
+
+def parse(text: str) -> Base:
+    """`owner/name`, `owner/name@revision`, or a local folder, whose name may have an @ in it."""
+    if expanded(text).is_dir():
+        return Base(text)
+    source, _, revision = text.partition("@")
+    return Base(source, revision or MAIN)
+
+
+def of_adapter(config: dict[str, Any]) -> Base | None:
+    """What an adapter_config.json names, if it does."""
+    source = config.get("base_model_name_or_path")
+    return Base(source, config.get("revision") or MAIN) if source else None
+
+
+def folder_of_adapter(folder: Path) -> Path | None:
+    """The local folder that the adapter in a folder names, if both are such."""
+    with suppress(OSError, ValueError, AttributeError, TypeError):  # checkpoint.py says what is odd
+        base = of_adapter(json.loads((folder / ADAPTER).read_text(encoding="utf-8")))
+        found = expanded(base.source) if base else folder
+        return found if found.is_dir() and found != folder else None
+    return None
