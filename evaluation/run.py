@@ -30,7 +30,8 @@ from evaluation.scoring.gate_option import bounds
 from evaluation.scoring.pairs import COMPILED, FLOAT
 from evaluation.transcription.generate import detect
 from evaluation.transcription.models import with_sessions
-from evaluation.transcription.transcribe_clips import Pairings, transcribe_clips
+from evaluation.transcription.pairings import Pairings
+from evaluation.transcription.transcribe_clips import transcribe_clips
 from runtime.folder import sessions_of
 
 DEVICES = {".xml": "cpu", ".mxq": "npu"}
