@@ -1,6 +1,5 @@
 """Long, noisy and silent audio: made of clips, the same each time; what compiling must not add."""
 
-import itertools
 import random
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from evaluation.quality.score import score
 from evaluation.report import write as report
 from evaluation.scoring.conditions import LONG, NOISE, SILENCE, TIMESTAMPS
 from evaluation.scoring.segments import distances, end_figures, segment_ends
+from evaluation.scoring.text_errors import count_errors
 from tests.conftest import make_clips
 from tests.test_gate import GATE, LOOP, SAID, WORSE, mixed
 from tests.test_score import heard, row
@@ -182,37 +182,47 @@ def test_the_figures_of_conditions() -> None:
     assert both["float"] == {"wordless": pytest.approx(4 / 28), "looping": 0, "words": 24}
 
 
-def test_the_demo_invents_nothing_and_ends_segments_where_float_does(demo: Path) -> None:
+def test_the_demo_invents_nothing(demo: Path) -> None:
     folder = demo / "evaluation/results/whisper-micro/cpu"
     quality = read_json(folder / "quality.json")
     told = quality["conditions"]["heard"]
-    assert told.keys() == {SILENCE, TIMESTAMPS}
-    assert told[SILENCE]["recordings"] == 2 * 17 and told[TIMESTAMPS]["recordings"] == 5 * 17
+    assert told.keys() == {SILENCE} and told[SILENCE]["recordings"] == 2 * 17
     assert told[SILENCE]["invented"]["all"]["compiled"]["words"] == 0
-    assert told[TIMESTAMPS]["ends"]["all"]["median_ms"] < 100
-    assert told[TIMESTAMPS]["all"]["change"]["difference"] < 0.02
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert "Long, noisy and silent audio" in page and "clips with timestamps" in page
+    assert "Long, noisy and silent audio" in page and "nobody speaks" in page
 
 
-def test_long_and_noisy_audio_is_heard(demo: Path, tmp_path: Path) -> None:
-    clips = make_clips(tmp_path / "clips", "de_de", "de", 22)
-    given = ["--graphs", "runtime/float/whisper-micro/manifest.json"]
-    given += ["--compiled", "compiled/whisper-micro/cpu/manifest.json"]
-    paths = [str(demo / one) if number % 2 else one for number, one in enumerate(given)]
-    out = tmp_path / "conditions.json"
-    command = [*paths, "--clips", str(clips), "--long", "2", "--noise-db", "20", "--out", str(out)]
-    hear.main(command)
-    found = read_json(out)
-    assert [one["task"] for one in found["rows"]] == [LONG, *[NOISE] * 22]
-    assert (
-        found["rows"][0]["seconds"] > 30
-        and found["rows"][0]["reference"] == "one two " * 21 + "one two"
+def heard_by_the_demo(demo: Path, clips: Path, out: Path, *asked: str) -> dict[str, Any]:
+    """conditions.json of the demo's model and clips."""
+    model = "whisper-micro"
+    hear.main(
+        [
+            *("--graphs", str(demo / f"runtime/float/{model}/manifest.json")),
+            *("--compiled", str(demo / f"compiled/{model}/cpu/manifest.json")),
+            *("--clips", str(clips), *asked, "--out", str(out)),
+        ]
     )
-    assert found["rows"][0]["texts"].keys() == set(KINDS.values())
-    assert found["missing"][0].startswith("de_de: 1 of 2 long recordings")
-    quality = read_json(demo / "evaluation/results/whisper-micro/cpu/transcripts.json")
-    page = report.report(score(quality, GATE, found), {})
+    return read_json(out)
+
+
+def test_long_audio_is_heard(demo: Path, tmp_path: Path) -> None:
+    clips = make_clips(tmp_path, "de_de", "de", 22)
+    found = heard_by_the_demo(demo, clips, tmp_path / "conditions.json", "--long", "2")
+    (only,) = found["rows"]
+    assert only["task"] == LONG and only["seconds"] > 30
+    assert only["reference"].split() == ["one", "two"] * 22
+    assert only["texts"].keys() == set(KINDS.values())
+    transcripts = read_json(demo / "evaluation/results/whisper-micro/cpu/transcripts.json")
+    page = report.report(score(transcripts, GATE, found), {})
     assert "German: 1 of 2 long recordings" in page
-    for before, after in itertools.pairwise(found["rows"][1:]):
-        assert before["noise_db"] == after["noise_db"] == 20
+
+
+def test_segments_of_noisy_clips_end_where_the_float_models_do(demo: Path, tmp_path: Path) -> None:
+    clips, out = demo / "data/audio_files/evaluation/en_us.jsonl", tmp_path / "conditions.json"
+    found = heard_by_the_demo(demo, clips, out, "--noise-db", "30", "--timestamps")
+    assert [one["task"] for one in found["rows"]] == [NOISE] * 5 + [TIMESTAMPS] * 5
+    for one in found["rows"]:
+        assert count_errors(one["reference"], one["texts"]["compiled+compiled"], "en").rate < 0.5
+    for one in found["rows"][5:]:
+        before, after = (one["ends"][pairing] for pairing in KINDS.values())
+        assert len(before) == 1 and distances(before, after)[0] <= 200

@@ -531,8 +531,8 @@ def test_all_of_it(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for language in LANGUAGES:
         assert name_of(language) in page.text and language in page.text
     assert {*report.CONTENTS, "logits", "keep-float"} <= set(page.ids)
-    assert "end 20\u202fms from the float model's in the median" in page.text
-    assert "clips in noise, 10\u202fdB" in page.text and "4 → 7" in page.text
+    assert "end 20 ms from the float model's in the median" in page.text
+    assert "clips in noise, 10 dB" in page.text and "4 → 7" in page.text
     assert "Tamil: 1 of 2 long recordings, because" in page.text
     assert "2 layers must stay float, found by" in page.text
     assert "1.2 % of the mel of held-out ko_kr clips lie outside." in page.text
