@@ -171,7 +171,7 @@ KEYS = {  # a changed key of the demo's configuration, and the jobs that it caus
     "calibration.decoder.text: reference": after("calibrate_decoder"),
     "calibration.decoder.text: labels": LABEL_RULES | after("calibrate_decoder"),
     "calibration.decoder.set_aside: 0.2": after("calibrate_decoder"),
-    "calibration.decoder.mix: {transcribe: 0.5, translate: 0.5}": after("calibrate_decoder"),
+    "calibration.decoder.mix: {transcribe: 0.6, timestamps: 0.1}": after("calibrate_decoder"),
     "calibration.decoder.max_new_tokens: 100": after("calibrate_decoder"),
     "compilation.targets: auto": set(),
     # Those of NPU targets, which the demo does not build.
