@@ -5,7 +5,8 @@
 Draws clips, with replacement, from what float and int8 model made of real ones. A change without
 harm: each clip's two results are swapped at random. Harm is added to such a draw: further words go
 wrong, each as likely as any other, or texts become loops. The file has errors and failures, no
-texts; --transcripts makes another of an evaluation's transcripts.json.
+texts, of the task and of the conditions; --results makes another of a folder of the pipeline's
+results, of transcripts.json and conditions.json.
 """
 
 import argparse
@@ -13,17 +14,18 @@ import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import yaml
 
+from benchmarks.gate_pools import TASK, Pools, pools_in, pools_of
 from common.cli import run
-from common.files import read_json, write_text
+from common.files import write_text
 from evaluation.scoring.checks import ACCURACY
+from evaluation.scoring.conditions import LONG, SILENCE
 from evaluation.scoring.gate import FAILED, weigh
-from evaluation.scoring.pairs import Pairs, pairs_of
-from evaluation.scoring.task_statistics import by_task, scored
+from evaluation.scoring.pairs import Pairs
 
 Harm = Callable[[Pairs, np.random.Generator], Pairs]
 
@@ -36,25 +38,7 @@ class Case(NamedTuple):
     languages: int
     tasks: int
     harm: Harm | None = None
-
-
-def numbers(pairs: Pairs) -> dict[str, Any]:
-    """Pairs, as a file has them."""
-    failures = {
-        name: [column.astype(int).tolist() for column in both]
-        for name, both in pairs.failures.items()
-    }
-    columns = zip(pairs._fields, pairs[:4], strict=False)
-    return {name: column.tolist() for name, column in columns} | {"failures": failures}
-
-
-def pairs_in(stored: dict[str, Any]) -> Pairs:
-    """The pairs of a file."""
-    failures = {
-        name: tuple(np.array(column, bool) for column in both)
-        for name, both in stored["failures"].items()
-    }
-    return Pairs(*(np.array(stored[name]) for name in Pairs._fields[:4]), failures)
+    conditions: bool = False  # whether long, noisy and silent audio is drawn, too
 
 
 def draw(pool: Pairs, case: Case, rng: np.random.Generator) -> Pairs:
@@ -107,6 +91,11 @@ CASES = [
         for clips in counts
         for tasks in (1, 2)
     ),
+    *(
+        Case("no harm, in any condition", clips, languages, 2, conditions=True)
+        for languages, counts in ((1, (40, 200)), (17, (3, 10, 40)))
+        for clips in counts
+    ),
     Case("20 % more errors", 100, 1, 1, partial(more_errors, rise=0.2)),
     Case("20 % more errors", 25, 4, 1, partial(more_errors, rise=0.2)),
     Case("15 % more errors", 400, 1, 1, partial(more_errors, rise=0.15)),
@@ -126,14 +115,15 @@ SIZES = [
     *(Case("", clips, 1, 1) for clips in (40, 100, 200, 400, 800, 1600)),
     *(Case("", clips, 17, 1) for clips in (10, 20, 40, 80)),
 ]
+A_LANGUAGE = {LONG: 2, SILENCE: 2}  # recordings; of other conditions, as many as clips
 SOME = 20  # draws of which a rise is the median
 
 
-def failing(pool: Pairs, case: Case, gate: dict[str, float], draws: int) -> float:
+def failing(pools: Pools, case: Case, gate: dict[str, float], draws: int) -> float:
     """Share of draws that the gate fails.
 
     Args:
-        pool: Real pairs of one task.
+        pools: Real pairs.
         case: What is drawn, and which harm is added.
         gate: The bounds.
         draws: How many times.
@@ -141,10 +131,15 @@ def failing(pool: Pairs, case: Case, gate: dict[str, float], draws: int) -> floa
     rng = np.random.default_rng(0)
     failed = 0
     for _ in range(draws):
-        tasks = {f"task{i}": draw(pool, case, rng) for i in range(case.tasks)}
+        tasks = {f"task{i}": draw(pools[TASK], case, rng) for i in range(case.tasks)}
         if case.harm:
             tasks["task0"] = case.harm(tasks["task0"], rng)
-        failed += any(weighed.verdict() == FAILED for weighed in weigh(tasks, gate))
+        others = {
+            name: draw(own, case._replace(clips=A_LANGUAGE.get(name, case.clips)), rng)
+            for name, own in pools.items()
+            if case.conditions and name != TASK
+        }
+        failed += any(weighed.verdict() == FAILED for weighed in weigh(tasks, gate, others))
     return failed / draws
 
 
@@ -170,25 +165,23 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("pairs", type=Path, help="the file")
     parser.add_argument("--draws", type=int, default=1000, help="of each row")
-    parser.add_argument("--transcripts", type=Path, help="transcripts.json to make the file of")
+    parser.add_argument("--results", type=Path, help="folder of results to make the file of")
     args = parser.parse_args(argv)
-    if args.transcripts:
-        rows = [scored(row) for row in read_json(args.transcripts)["rows"]]
-        found = numbers(pairs_of(by_task(rows)["transcribe"]))
-        write_text(args.pairs, f"{json.dumps(found)}\n")
-    pool = pairs_in(read_json(args.pairs))
+    if args.results:
+        write_text(args.pairs, f"{json.dumps(pools_of(args.results))}\n")
+    pools = pools_in(args.pairs)
     config = yaml.safe_load(Path("config.yaml").read_text(encoding="utf-8"))
     gate = config["evaluation"]["gate"]
     print("| change | clips | languages | tasks | the gate fails it |")
     print("| --- | --- | --- | --- | --- |")
     for case in CASES:
-        share = failing(pool, case, gate, args.draws)
+        share = failing(pools, case, gate, args.draws)
         columns = (case.what, case.clips * case.languages, case.languages, case.tasks)
         print(f"| {' | '.join(map(str, columns))} | {100 * share:.1f} % |", flush=True)
     print("\n| clips | languages | rise found, all languages | in one language |")
     print("| --- | --- | --- | --- |")
     for case in SIZES:
-        rises = (f"{100 * rise:.0f} %" for rise in rises_found(pool, case, gate))
+        rises = (f"{100 * rise:.0f} %" for rise in rises_found(pools[TASK], case, gate))
         print(f"| {case.clips * case.languages} | {case.languages} | {' | '.join(rises)} |")
 
 

@@ -25,23 +25,22 @@ from compilation.hand_off.expect import agreement, cosine, hear
 from data.clips import interleave, read_audio, understood
 from runtime.folder import sessions_of
 from runtime.openvino_sessions import float_decoder, float_encoder
-from runtime.tables import load_tables
 
 SHARES = (0, 0.01, 0.05, 0.25, 0.5)
 
 
 def measure(folder: Path, graphs: Path, manifests: list[Path], limit: int) -> list[list[float]]:
     """Cosine of the states, and share of tokens in common, of every clip."""
-    tables = load_tables(folder / "model.safetensors")
+    positions = read_json(folder / "config.json")["max_target_positions"]
     generation = SimpleNamespace(**read_json(folder / "generation_config.json"))
     extractor = WhisperFeatureExtractor.from_pretrained(str(folder))
-    pairs = (float_encoder(graphs.parent), float_decoder(graphs.parent, 1)), sessions_of(folder)
+    pairs = (float_encoder(graphs.parent), float_decoder(graphs.parent)), sessions_of(folder)
     found = []
     for clip in Progress(understood(interleave(manifests), generation)[:limit], desc="hear"):
         features = encoder_input(extractor, read_audio(clip))
         prompt = prompt_tokens(clip["whisper_language"], TRANSCRIBE, generation)
         (states, tokens), (own_states, own_tokens) = (
-            hear(*pair, tables, generation, features, clip, prompt) for pair in pairs
+            hear(*pair, positions, generation, features, clip, prompt) for pair in pairs
         )
         found.append([cosine(states, own_states), agreement(tokens, own_tokens)])
     return found

@@ -30,18 +30,14 @@ from common.cli import run
 from common.progress import Progress
 from compilation.openvino.float_layers import layers_of, value_products
 from compilation.openvino.quantise import advanced
-from compilation.openvino.samples import (
-    cross_reader,
-    decoder_reader,
-    encoder_reader,
-    read_samples,
-)
+from compilation.openvino.samples import decoder_reader, encoder_reader, read_samples
 from data.clips import Clip, interleave, read_audio, understood
 from data.whisper import load_feature_extractor, load_generation, load_tokenizer
 from evaluation.scoring import bootstrap
 from evaluation.scoring.text_errors import count_errors
-from runtime.ir import fix_batch, make_stateful, read_model, save_model
+from runtime.ir import read_model, save_model
 from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder
+from runtime.stateful import make_stateful
 from runtime.tables import TABLES, Tables, load_tables
 
 RANGES = {
@@ -141,7 +137,7 @@ def quantised(graph: ov.Model, samples: list[Any], read: Any, recipe: Recipe) ->
 
 def encoder_of(model: Model, recipe: Recipe | None, folder: Path) -> Path:
     """The encoder of a recipe."""
-    graph = fix_batch(read_model(model.graphs / "encoder.xml"), 1)
+    graph = read_model(model.graphs / "encoder.xml")
     if recipe:
         manifest = model.sets / "encoder/manifest.json"
         samples = read_samples(manifest, "encoder")[: recipe.samples]
@@ -151,21 +147,18 @@ def encoder_of(model: Model, recipe: Recipe | None, folder: Path) -> Path:
 
 
 def decoder_of(model: Model, recipe: Recipe | None, folder: Path) -> Path:
-    """The decoder's step of a recipe; its projection of the encoder states is beside it."""
-    names = ("decoder.xml", "decoder_cross.xml")
-    step, cross = (fix_batch(read_model(model.graphs / name), 1) for name in names)
+    """The stateful decoder of a recipe."""
+    graph = read_model(model.graphs / "decoder.xml")
     if recipe:
         manifest = model.sets / "decoder/manifest.json"
         samples = read_samples(manifest, "decoder")[: recipe.samples]
-        read = decoder_reader(manifest.parent, step, cross)
+        read = decoder_reader(manifest.parent, graph)
         if recipe.tokens:
             read = with_tokens(model, read, SEQUENCES[recipe.tokens])
-        step = quantised(step, samples, read, recipe)
-        own = recipe._replace(float_layers=())
-        cross = quantised(cross, samples, cross_reader(manifest.parent, cross), own)
-    save_model(make_stateful(step), folder / names[0])
-    save_model(cross, folder / names[1])
-    return folder / names[0]
+        graph = quantised(graph, samples, read, recipe)
+    out = folder / "decoder.xml"
+    save_model(make_stateful(graph, load_tables(model.graphs / TABLES)), out)
+    return out
 
 
 def with_tokens(model: Model, read: Any, sequence: Any) -> Any:
@@ -197,7 +190,7 @@ def transcribe(model: Model, pairs: dict[str, tuple[Any, Any]]) -> dict[str, Fig
     """The texts of every pair of sessions, clip by clip."""
     extractor = load_feature_extractor(model.checkpoint)
     tokenizer, generation = load_tokenizer(model.checkpoint), load_generation(model.checkpoint)
-    tables, rules = load_tables(model.graphs / TABLES), rules_of(generation)
+    positions, rules = len(load_tables(model.graphs / TABLES).positions), rules_of(generation)
     found = {name: Figures() for name in pairs}
     for clip in Progress(model.clips, desc="recipes", unit="clip"):
         features = encoder_input(extractor, read_audio(clip))
@@ -209,7 +202,7 @@ def transcribe(model: Model, pairs: dict[str, tuple[Any, Any]]) -> dict[str, Fig
                 states[id(encoder)] = encoder.encode(features), time.perf_counter() - begin
             own, took = states[id(encoder)]
             begin = time.perf_counter()
-            (ids,) = greedy(decoder, tables, own, [prompt], rules, 444)
+            (ids,) = greedy(decoder, own, [prompt], rules, positions, 444)
             figures = found[name]
             figures.decoding += time.perf_counter() - begin
             figures.encoding += took
@@ -266,9 +259,7 @@ def main(argv: list[str] | None = None) -> None:
                     folder.mkdir()
                     parts[part, recipe] = make(model, recipe, folder)
         sessions = {
-            (part, recipe): OpenVinoEncoder(path)
-            if part == "encoder"
-            else OpenVinoDecoder(path, path.with_name("decoder_cross.xml"))
+            (part, recipe): OpenVinoEncoder(path) if part == "encoder" else OpenVinoDecoder(path)
             for (part, recipe), path in parts.items()
         }
         pairs = {

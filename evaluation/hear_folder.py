@@ -15,7 +15,8 @@ from evaluation.quality.evaluate import sizes_of
 from evaluation.speed.npu_meter import NpuMeter, npu_meter, power_mode, summary
 from evaluation.transcription.generate import detect, generate
 from evaluation.transcription.models import with_sessions
-from evaluation.transcription.transcribe_clips import Pairings, transcribe_clips
+from evaluation.transcription.pairings import Pairings
+from evaluation.transcription.transcribe_clips import transcribe_clips
 from runtime.folder import NPU, device_of, sessions_of
 
 KEPT = ("language", "whisper_language", "seconds")

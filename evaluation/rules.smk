@@ -2,6 +2,7 @@
 
 
 include: "quality/rules.smk"
+include: "conditions/rules.smk"
 include: "layers/rules.smk"
 include: "speed/rules.smk"
 include: "report/rules.smk"

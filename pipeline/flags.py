@@ -99,6 +99,16 @@ def gate(config: dict[str, Any]) -> str:
     return json.dumps(config["evaluation"]["gate"])
 
 
+def conditions(config: dict[str, Any]) -> Flags:
+    """What is heard besides the clips, one by one."""
+    asked = config["evaluation"]["conditions"]
+    return [
+        *("--long", asked["long"], "--noise-db", *asked["noise_db"]),
+        *(["--silence"] if asked["silence"] else []),
+        *(["--timestamps"] if asked["timestamps"] else []),
+    ]
+
+
 def published(build: Build, model: str) -> str:
     """Speeds of a model that others have published."""
     return json.dumps(build.model(model).get("published", []))

@@ -10,7 +10,7 @@ from tests.imports import PACKAGES
 
 # What the other packages of evaluation/ are built on, the lowest first.
 FOUNDATIONS = ("scoring", "transcription")
-QUESTIONS = ("quality", "layers", "speed", "report")
+QUESTIONS = ("quality", "conditions", "layers", "speed", "report")
 
 
 def imported_by(path: Path) -> set[str]:

@@ -216,7 +216,8 @@ def test_flags_name_their_values() -> None:
     found = flags.prepare(given, build, "calibration")
     assert found[found.index("--seed") + 1] == found[found.index("--samples") + 1] == 3
     decoder = flags.decoder_set(given, ["transcribe"])
-    assert "transcribe=0.8" in decoder and decoder[-2:] == ["--tasks", "transcribe"]
+    assert "transcribe=0.5" in decoder and "previous_text=0.1" in decoder
+    assert decoder[-2:] == ["--tasks", "transcribe"]
     assert flags.license_of(build, "whisper-large-v3-turbo") == ["--license", "mit"]
 
 

@@ -74,6 +74,9 @@ def changed(key: str, value: object) -> dict:
         ("compilation/targets", ["cpuu"], r"targets\.0 is `cpuu` \(did you mean `cpu`\?\)"),
         ("compilation/targets", [], r"compilation\.targets is empty"),
         ("compilation/qbcompiler", {}, r"compilation\.qbcompiler lacks the key `python`"),
+        ("evaluation/conditions/long", -1, r"conditions\.long is `-1`, and must be at least 0"),
+        ("evaluation/conditions/noise_db", [5, 5], r"conditions\.noise_db names `5` twice"),
+        ("evaluation/conditions/noise", [5], r"no key `noise`.*did you mean `noise_db`"),
         ("evaluation/samples_per_language", 1.5, r"is `1\.5`, and must be an integer"),
     ],
 )

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 import yaml
 
-from benchmarks.gate import Case, failing, more_errors, more_loops, pairs_in
-from common.files import read_json
+from benchmarks.gate import Case, failing, more_errors, more_loops
+from benchmarks.gate_pools import TASK, Pools, pools_in
 from evaluation.quality.score import score
 from evaluation.report.halves import pairings
 from evaluation.report.summary import sentences, verdict
 from evaluation.scoring.evidence import clips_needed, evidence, harm_found
-from evaluation.scoring.pairs import Pairs
 from tests.imports import ROOT
 from tests.test_score import heard, row
 
@@ -24,9 +23,9 @@ WORSE, LOOP = "eins zwei drei vier fünf sechs sieben acht neun zehen", "und so 
 
 
 @pytest.fixture(scope="module")
-def pool() -> Pairs:
+def pools() -> Pools:
     """What whisper-base and its int8 parts made of real recordings."""
-    return pairs_in(read_json(ROOT / "benchmarks/whisper_base.json"))
+    return pools_in(ROOT / "benchmarks/whisper_base.json")
 
 
 def test_evidence_is_the_share_of_all_swaps() -> None:
@@ -55,10 +54,13 @@ def test_what_never_differs_takes_nothing_from_the_others() -> None:
 
 @pytest.mark.parametrize(
     "case",
-    [Case("no harm", 40, 1, 1), Case("no harm", 100, 1, 2), Case("no harm", 5, 17, 1)],
+    [
+        *(Case("no harm", 40, 1, 1), Case("no harm", 100, 1, 2), Case("no harm", 5, 17, 1)),
+        *(Case("nor", 40, 1, 1, conditions=True), Case("nor", 5, 17, 1, conditions=True)),
+    ],
 )
-def test_harmless_changes_pass(pool: Pairs, case: Case) -> None:
-    assert failing(pool, case, GATE, 50) <= 0.1
+def test_harmless_changes_pass(pools: Pools, case: Case) -> None:
+    assert failing(pools, case, GATE, 50) <= 0.1
 
 
 @pytest.mark.parametrize(
@@ -69,17 +71,18 @@ def test_harmless_changes_pass(pool: Pairs, case: Case) -> None:
         Case("one", 40, 17, 1, partial(more_errors, rise=0.4, language="language3")),
     ],
 )
-def test_harm_is_found(pool: Pairs, case: Case) -> None:
-    assert failing(pool, case, GATE, 40) >= 0.7
+def test_harm_is_found(pools: Pools, case: Case) -> None:
+    assert failing(pools, case, GATE, 40) >= 0.7
 
 
-def test_what_can_be_seen_is_seen(pool: Pairs) -> None:
+def test_what_can_be_seen_is_seen(pools: Pools) -> None:
     """The rise that the sentence names is found four times in five."""
+    pool = pools[TASK]
     spread = float(np.abs(pool.after - pool.before).mean())
     rate = float(pool.before.mean())
     rise = harm_found(spread * 150, 1.9) / (rate * 150)
     case = Case("as said", 150, 1, 1, partial(more_errors, rise=rise))
-    assert 0.65 <= failing(pool, case, GATE, 40) <= 0.95
+    assert 0.65 <= failing(pools, case, GATE, 40) <= 0.95
     needed = clips_needed(rise * rate, spread, 1.9)
     assert needed == pytest.approx(150, abs=1) and clips_needed(0, spread, 1.9) is None
 

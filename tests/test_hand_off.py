@@ -58,7 +58,7 @@ def test_a_whole_folder_passes_every_check(demo: Path, capsys: pytest.CaptureFix
     assert [line.split()[:2] for line in lines] == [["ok", name] for name in names]
     assert "[3209, 96] and [448, 96] float32" in lines[3]
     assert lines[5].count("100% of the tokens as expected") == 2
-    assert "passed: 45 checks" in lines[6] and lines[6].endswith(", on 85 held-out clips")
+    assert "passed: 47 checks" in lines[6] and lines[6].endswith(", on 85 held-out clips")
 
 
 def test_any_flipped_byte_is_noticed(tmp_path: Path) -> None:

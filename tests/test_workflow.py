@@ -24,6 +24,7 @@ RULES = {  # what each rule's output feeds, directly
     "prepare_audio": [
         *("calibrate_encoder", "calibrate_decoder", "make_golden"),
         *("measure_coverage", "evaluate", "measure_speed", "rank_layers"),
+        *("hear_conditions",),
     ],
     "fetch_checkpoint": [
         *("calibrate_encoder", "calibrate_decoder", "export_graphs"),
@@ -38,16 +39,19 @@ RULES = {  # what each rule's output feeds, directly
     "export_graphs": [
         *("calibrate_decoder", "quantise_encoder", "quantise_decoder"),
         *("make_golden", "assemble_hand_off", "measure_coverage", "evaluate"),
-        *("rank_layers", "measure_speed"),
+        *("rank_layers", "measure_speed", "hear_conditions"),
     ],
     "quantise_encoder": ["assemble_hand_off", "rank_layers"],
     "quantise_decoder": ["assemble_hand_off", "rank_layers"],
     "make_golden": ["assemble_hand_off"],
-    "assemble_hand_off": ["evaluate", "measure_speed", "describe_hand_off", "write_report"],
+    "assemble_hand_off": [
+        *("evaluate", "hear_conditions", "measure_speed", "describe_hand_off", "write_report"),
+    ],
     "measure_coverage": ["write_report"],
     "rank_layers": ["write_report"],
     "measure_speed": ["describe_hand_off", "write_report"],
     "evaluate": ["score"],
+    "hear_conditions": ["score"],
     "score": ["describe_hand_off", "write_report", "check_gate"],
     "describe_hand_off": ["check_gate"],
     "write_report": ["check_gate"],
@@ -147,7 +151,7 @@ def test_transcribe_prints_what_was_measured(demo: Path, language: str, task: st
 
 HELD_OUT = {
     "prepare_audio",
-    *after("measure_coverage", "evaluate", "measure_speed", "rank_layers"),
+    *after("measure_coverage", "evaluate", "measure_speed", "rank_layers", "hear_conditions"),
 }
 GATE = "{word_accuracy: 1, language_word_accuracy: 1, rate_rise: 1, failures: 1}"
 NPU_PART = "{recipe: tutorial, inference_scheme: single, activation_16bits: [a], overrides: {a: 1}}"
@@ -167,7 +171,7 @@ KEYS = {  # a changed key of the demo's configuration, and the jobs that it caus
     "calibration.decoder.text: reference": after("calibrate_decoder"),
     "calibration.decoder.text: labels": LABEL_RULES | after("calibrate_decoder"),
     "calibration.decoder.set_aside: 0.2": after("calibrate_decoder"),
-    "calibration.decoder.mix: {transcribe: 0.5, translate: 0.5}": after("calibrate_decoder"),
+    "calibration.decoder.mix: {transcribe: 0.6, timestamps: 0.1}": after("calibrate_decoder"),
     "calibration.decoder.max_new_tokens: 100": after("calibrate_decoder"),
     "compilation.targets: auto": set(),
     # Those of NPU targets, which the demo does not build.
@@ -184,6 +188,8 @@ KEYS = {  # a changed key of the demo's configuration, and the jobs that it caus
     "evaluation.split: test": {"fetch_speech", *HELD_OUT},
     "evaluation.samples_per_language: 2": HELD_OUT,
     "evaluation.speed_clips: 2": after("measure_speed"),
+    "evaluation.conditions: {long: 1, noise_db: [5], timestamps: true}": after("hear_conditions"),
+    "evaluation.conditions.silence: false": after("score"),
     f"evaluation.gate: {GATE}": after("score"),
     "models.whisper-micro.revision: other": after("fetch_checkpoint"),
     "models.whisper-micro.license: mit": after("assemble_hand_off"),

@@ -91,11 +91,11 @@ def _build(
         _check_target(read_json(path), target, path)
     own = read_json(building / "config.json")
     if target == "cpu":
-        files = openvino_folder.fill(building, sources.graphs, records)
+        changes = openvino_folder.fill(building, sources.graphs, records)
     else:
-        files = npu_folder.fill(building, model, target, sources.graphs, records)
+        changes = npu_folder.fill(building, model, target, sources.graphs, records)
         alignment.write(sources.graphs, building)
-    parts = {part: {**read_json(path), "files": files[part]} for part, path in records.items()}
+    parts = {part: {**read_json(path), **changes[part]} for part, path in records.items()}
     golden = read_json(sources.golden)
     names = [file["path"] for file in golden["files"]]
     (building / "golden").mkdir()

@@ -16,8 +16,8 @@ from runtime.tables import TABLES
 
 def fill(
     folder: Path, model: str, target: str, graphs: Path, records: dict[str, Path]
-) -> dict[str, list[dict[str, Any]]]:
-    """Write the files; of each part, those that it has become.
+) -> dict[str, dict[str, Any]]:
+    """Write the files; of each part's record, what is another in the folder.
 
     Args:
         folder: Has the checkpoint's config.json.
@@ -40,4 +40,4 @@ def fill(
     first = {part: of[0]["path"] for part, of in files.items()}
     own = read_json(folder / "config.json")
     write_json(folder / "config.json", vendor_config(own, target, first, schemes))
-    return files
+    return {part: {"files": of} for part, of in files.items()}

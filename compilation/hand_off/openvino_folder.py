@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from common.files import listed
+from common.files import listed, read_json
 from common.listing import check_listed
 from runtime.folder import GRAPHS
 from runtime.ir import read_model, save_model
@@ -21,8 +21,8 @@ from runtime.tables import TABLES, load_tables
 TRANSCRIBE = Path(__file__).with_name("transcribe.py")
 
 
-def fill(folder: Path, graphs: Path, records: dict[str, Path]) -> dict[str, list[dict[str, Any]]]:
-    """Write the files; of each part, those that it has become.
+def fill(folder: Path, graphs: Path, records: dict[str, Path]) -> dict[str, dict[str, Any]]:
+    """Write the files; of each part's record, what is another in the folder.
 
     Args:
         folder: Has the checkpoint's tokenizer.
@@ -42,7 +42,13 @@ def fill(folder: Path, graphs: Path, records: dict[str, Path]) -> dict[str, list
     save_model(whole, folder / f"{GRAPHS['decoder']}.xml")
     write_tokenizer(folder)
     shutil.copyfile(TRANSCRIBE, folder / TRANSCRIBE.name)
-    return {part: listed(folder, [f"{name}.xml", f"{name}.bin"]) for part, name in GRAPHS.items()}
+    changes: dict[str, dict[str, Any]] = {
+        part: {"files": listed(folder, [f"{name}.xml", f"{name}.bin"])}
+        for part, name in GRAPHS.items()
+    }
+    tables = listed(graphs.parent, [TABLES])
+    changes["decoder"]["float_weights"] = read_json(records["decoder"])["float_weights"] + tables
+    return changes
 
 
 def write_tokenizer(folder: Path) -> None:

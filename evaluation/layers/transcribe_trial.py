@@ -14,7 +14,8 @@ from data.cache import local_folder
 from data.clips import interleave, understood
 from data.whisper import load_processor
 from evaluation.transcription.models import with_sessions
-from evaluation.transcription.transcribe_clips import Pairings, transcribe_clips
+from evaluation.transcription.pairings import Pairings
+from evaluation.transcription.transcribe_clips import transcribe_clips
 from runtime.ir import CHOSEN, read_model
 from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder, float_decoder, float_encoder
 from runtime.stateful import make_stateful

@@ -16,46 +16,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from transformers import WhisperForConditionalGeneration, WhisperProcessor
+from transformers import WhisperForConditionalGeneration
 
 from calibration.prompts import prompt_tokens
 from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_json
-from common.listing import check_listed
 from compilation.hand_off.expect import POSITIONS
 from data.clips import Clip, interleave, understood
 from evaluation.quality.distances import distance, logit_distances
 from evaluation.scoring.pairs import FLOAT
 from evaluation.transcription.generate import detect, logits_of
-from evaluation.transcription.models import with_sessions
-from evaluation.transcription.transcribe_clips import Pairings, Transcribed, transcribe_clips
-from runtime.folder import sessions_of
-from runtime.openvino_sessions import float_decoder, float_encoder
+from evaluation.transcription.pairings import Pairings, pairings_of
+from evaluation.transcription.transcribe_clips import Transcribed, transcribe_clips
 
 KINDS = ("float", "compiled")
 FACTS = ("language", "whisper_language", "seconds")
-
-
-def pairings_of(graphs: Path, folder: Path) -> Pairings:
-    """Float and compiled parts of one model.
-
-    Args:
-        graphs: Manifest of the checkpoint's float graphs.
-        folder: The hand-off folder.
-
-    Raises:
-        UserError: A file of either is missing or was changed.
-    """
-    check_listed(graphs)
-    check_listed(folder / "manifest.json")
-    encoder, decoder = sessions_of(folder)
-    decoders = {"float": float_decoder(graphs.parent), "compiled": decoder}
-    return Pairings(
-        {"float": float_encoder(graphs.parent), "compiled": encoder},
-        # The encoder of each is not used: states are handed over.
-        {kind: with_sessions(folder, encoder, one) for kind, one in decoders.items()},
-        WhisperProcessor.from_pretrained(str(folder)),
-    )
 
 
 def facts_of(heard: Transcribed, pairings: Pairings) -> dict[str, Any]:

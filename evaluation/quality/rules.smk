@@ -36,6 +36,11 @@ rule score:
     """Error rates with intervals, failures, states, logits, and whether the bounds are kept."""
     input:
         transcripts=f"{RESULTS}/transcripts.json",
+        conditions=(
+            [f"{RESULTS}/conditions.json"]
+            if any(config["evaluation"]["conditions"].values())
+            else []
+        ),
     output:
         f"{RESULTS}/quality.json",
     log:
@@ -43,10 +48,11 @@ rule score:
     params:
         *sources("evaluation.quality.score"),
         packages=versions("jiwer", "numpy", "sacrebleu"),
+        conditions=lambda wildcards, input: [f"--conditions={path}" for path in input.conditions],
         gate=flags.gate(config),
     shell:
-        "python -m evaluation.quality.score --transcripts {input.transcripts:q} --gate {params.gate:q}"
-        " --out {output:q} 2> {log:q}"
+        "python -m evaluation.quality.score --transcripts {input.transcripts:q} {params.conditions:q}"
+        " --gate {params.gate:q} --out {output:q} 2> {log:q}"
 
 
 rule check_gate:

@@ -3,6 +3,7 @@
 Example:
     python -m evaluation.quality.score
         --transcripts evaluation/results/whisper-small/cpu/transcripts.json
+        --conditions evaluation/results/whisper-small/cpu/conditions.json
         --gate '{"word_accuracy": 0.99, "language_word_accuracy": 0.98, "rate_rise": 0.05,
                  "failures": 0.005}'
         --out evaluation/results/whisper-small/cpu/quality.json
@@ -15,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from common.cli import run
+from common.cli import UserError, run
 from common.files import read_json, write_json
 from evaluation.scoring.checks import ACCURACY
+from evaluation.scoring.conditions import figures_of
 from evaluation.scoring.gate import judge
 from evaluation.scoring.gate_option import BOUNDS, bounds
 from evaluation.scoring.pairs import COMPILED, FLOAT
@@ -134,27 +136,45 @@ def cells_of(
     }
 
 
-def score(heard: dict[str, Any], gate: dict[str, float] | None) -> dict[str, Any]:
+def score(
+    heard: dict[str, Any], gate: dict[str, float] | None, conditions: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """quality.json of transcripts.json.
 
     Args:
         heard: transcripts.json.
         gate: The bounds, as `evaluation.gate` of the configuration has them, if it is to be judged.
+        conditions: conditions.json of the same folder, if any condition was heard.
+
+    Raises:
+        UserError: They are of another folder.
     """
+    if conditions and conditions["manifest_sha256"] != heard["manifest_sha256"]:
+        raise UserError("--conditions is of another hand-off folder than --transcripts; hear again")
     rows, clips = [scored(row) for row in heard["rows"]], heard["clips"]
-    tasks = by_task(rows)
+    tasks, others = by_task(rows), by_task(map(scored, conditions["rows"] if conditions else []))
     judged = NOT_JUDGED
     if FLOAT in rows[0]["texts"]:
-        judged = judge(tasks, gate or dict.fromkeys(BOUNDS, 0.0))  # harm is found without bounds
+        # Harm is found without bounds, too.
+        judged = judge(tasks, gate or dict.fromkeys(BOUNDS, 0.0), others)
+    cells = {
+        name: cells_of(some, judged["unheard"].get(name, {}), harm_of(name, judged["checks"]))
+        for name, some in (tasks | others).items()
+        if some[0]["reference"]
+    }
     languages = {language: states(some) for language, some in by_language(clips).items()}
     return {
         **{key: heard[key] for key in ("model", "target", "folder", "manifest_sha256", "sizes")},
         "beams": heard.get("beams", 1),
         **{key: heard[key] for key in ("power", "power_mode") if key in heard},
         "clips": len(clips),
-        "tasks": {
-            task: cells_of(some, judged["unheard"].get(task, {}), harm_of(task, judged["checks"]))
-            for task, some in tasks.items()
+        "tasks": {task: cells[task] for task in tasks},
+        "conditions": conditions
+        and {
+            "heard": {
+                name: figures_of(name, some, cells.get(name)) for name, some in others.items()
+            },
+            "missing": conditions["missing"],
         },
         "detection": detection(clips),
         "encoder_states": {"all": states(clips), "languages": languages},
@@ -170,10 +190,12 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--transcripts", type=Path, required=True, help="transcripts.json")
+    parser.add_argument("--conditions", type=Path, help="conditions.json")
     parser.add_argument("--gate", type=bounds, required=True, help="bounds, as JSON")
     parser.add_argument("--out", type=Path, required=True, help="quality.json")
     args = parser.parse_args(argv)
-    write_json(args.out, score(read_json(args.transcripts), args.gate))
+    conditions = read_json(args.conditions) if args.conditions else None
+    write_json(args.out, score(read_json(args.transcripts), args.gate, conditions))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ def verdict(quality: Quality) -> dict[str, Any]:
             "sentence": _named(gate["sentence"].removeprefix("not judged: "), quality),
             "counts": counts,
         }
-    overall = {c["verdict"] for c in checks if not c["language"] and c["what"] in MAIN}
+    main = [c for c in checks if c["task"] in quality["tasks"] and c["what"] in MAIN]
+    overall = {check["verdict"] for check in main if not check["language"]}
     unsure = UNKNOWN in overall or (counts[UNKNOWN] and not counts[PASSED])
     kind = FAILED if not gate["passed"] else UNKNOWN if unsure else PASSED
     sentence = _named(gate["sentence"].removeprefix("not ").removeprefix("passed: "), quality)

@@ -26,7 +26,13 @@ import jinja2
 from common.cli import UserError, run
 from common.files import read_json, write_text
 from evaluation.report import comparison as several
-from evaluation.report import quality_sections, signal_sections, speed_sections, worst_clips
+from evaluation.report import (
+    condition_sections,
+    quality_sections,
+    signal_sections,
+    speed_sections,
+    worst_clips,
+)
 from evaluation.report import summary as summary_section
 from evaluation.report.format import size
 from evaluation.report.halves import pairings
@@ -38,6 +44,7 @@ CONTENTS = {
     "checks": "Checks",
     "languages": "Languages",
     "halves": "Halves",
+    "conditions": "Long, noisy and silent",
     "signal": "States and logits",
     "layers": "Layers",
     "coverage": "Coverage",
@@ -105,6 +112,8 @@ def sections(
         if name in files
     }
     shown = dict.fromkeys(("layers", "keep_float", "coverage", "speed")) | optional
+    heard = quality["conditions"]
+    shown["conditions"] = condition_sections.conditions(heard) if heard else None
     shown_layers = {"layers": shown["layers"] or shown["keep_float"]}
     contents = [pair for pair in CONTENTS.items() if (shown | shown_layers).get(pair[0], True)]
     return {

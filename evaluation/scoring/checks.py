@@ -12,7 +12,7 @@ ACCURACY, RATE = "accuracy kept", "error rate"
 ERRORS, LOOPS = "errors", "loops"  # kinds of evidence
 # Six loops where there were none are little for a test, and much for whoever must read them.
 WEIGHTS = {ERRORS: 1.0, LOOPS: 2.0}
-LOOPED = ("clips looping", "clips at limit")
+LOOPED = ("clips looping", "clips at limit", "clips inventing text")
 TIE = 0.1  # of texts that fail as often before and after, those with more errors are worse
 
 
@@ -96,13 +96,30 @@ def checks_of(pairs: Pairs, gate: dict[str, float]) -> list[Check]:
         pairs: Of the languages that decide.
         gate: The bounds.
     """
+    found = condition_checks(pairs, gate)
+    for language in sorted(set(pairs.language.tolist())):
+        chosen = np.flatnonzero(pairs.language == language)
+        bound = gate["language_word_accuracy"]
+        found.append(_of_errors(ACCURACY, language, chosen, pairs, bound))
+    return found
+
+
+def condition_checks(pairs: Pairs, gate: dict[str, float]) -> list[Check]:
+    """The checks over all languages together; of silence, there are failures alone.
+
+    Args:
+        pairs: Of at least one clip, of the languages that decide.
+        gate: The bounds.
+    """
     everywhere = np.arange(len(pairs.units))
-    rate = float(pairs.before.sum() / pairs.units.sum())
-    found = [
-        _of_errors(ACCURACY, None, everywhere, pairs, gate["word_accuracy"]),
-        _of_errors(RATE, None, everywhere, pairs, (1 + gate["rate_rise"]) * rate),
-    ]
-    more_errors = TIE * (pairs.after - pairs.before) / pairs.units
+    found = []
+    if pairs.units.any():
+        rate = float(pairs.before.sum() / pairs.units.sum())
+        found = [
+            _of_errors(ACCURACY, None, everywhere, pairs, gate["word_accuracy"]),
+            _of_errors(RATE, None, everywhere, pairs, (1 + gate["rate_rise"]) * rate),
+        ]
+    more_errors = TIE * (pairs.after - pairs.before) / np.maximum(pairs.units, 1)
     for name, columns in pairs.failures.items():
         before, after = (column.astype(float) for column in columns)
         bound = float(before.mean()) + gate["failures"]
@@ -111,10 +128,6 @@ def checks_of(pairs: Pairs, gate: dict[str, float]) -> list[Check]:
         differs = after - before
         differences = differs + more_errors if differs.any() else differs
         found.append(Check(what, None, everywhere, before, after, ones, differences, bound))
-    for language in sorted(set(pairs.language.tolist())):
-        chosen = np.flatnonzero(pairs.language == language)
-        bound = gate["language_word_accuracy"]
-        found.append(_of_errors(ACCURACY, language, chosen, pairs, bound))
     return found
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from common.cli import UserError, run
 from common.files import read_json, write_text
-from evaluation.scoring.checks import ACCURACY, RATE, WEIGHTS, Check, checks_of
+from evaluation.scoring.checks import ACCURACY, RATE, WEIGHTS, Check, checks_of, condition_checks
 from evaluation.scoring.evidence import LEVEL, evidence
 from evaluation.scoring.pairs import Pairs, pairs_of
 
@@ -26,7 +26,7 @@ PASSED, FAILED, UNKNOWN = "passed", "failed", "too few clips"
 
 
 class Weighed(NamedTuple):
-    """A check of a task, and how sure it is that compiling did harm there."""
+    """A check of a task or condition, and how sure it is that compiling did harm there."""
 
     task: str
     check: Check
@@ -56,19 +56,22 @@ class Weighed(NamedTuple):
         }
 
 
-def weigh(tasks: dict[str, Pairs], gate: dict[str, float]) -> list[Weighed]:
-    """The checks of all tasks, weighed together; none where the float model hears no language.
+def weigh(
+    tasks: dict[str, Pairs], gate: dict[str, float], conditions: dict[str, Pairs] | None = None
+) -> list[Weighed]:
+    """The checks of all tasks and conditions, weighed together, of what the float model hears.
 
     Args:
         tasks: The pairs of each task.
         gate: The bounds.
+        conditions: The pairs of each condition; they have too few clips to ask by language.
     """
-    heard = {task: pairs.heard() for task, pairs in tasks.items()}
+    heard = {name: pairs.heard() for name, pairs in (tasks | (conditions or {})).items()}
     drawn = [
-        (task, check)
-        for task, pairs in heard.items()
+        (name, check)
+        for name, pairs in heard.items()
         if len(pairs.units)
-        for check in checks_of(pairs, gate)
+        for check in (checks_of if name in tasks else condition_checks)(pairs, gate)
     ]
     if not drawn:
         return []
@@ -87,24 +90,30 @@ def _table(drawn: list[tuple[str, Check]], heard: dict[str, Pairs]) -> np.ndarra
     return np.concatenate(list(blocks.values()))
 
 
-def judge(tasks: dict[str, list[dict[str, Any]]], gate: dict[str, float]) -> dict[str, Any]:
+Rows = dict[str, list[dict[str, Any]]]  # scored, of each task or condition; at least one
+
+
+def judge(tasks: Rows, gate: dict[str, float], conditions: Rows | None = None) -> dict[str, Any]:
     """All checks, whether the model has passed, and the sentence.
 
     Args:
-        tasks: Scored rows of each task; at least one.
+        tasks: Rows of each task.
         gate: The bounds.
+        conditions: Rows of each condition, if any was heard.
     """
-    pairs = {task: pairs_of(rows) for task, rows in tasks.items()}
-    unheard = {task: one.unheard() for task, one in pairs.items()}
-    checks = [weighed.told() for weighed in weigh(pairs, gate)]
+    of_tasks = {task: pairs_of(rows) for task, rows in tasks.items()}
+    others = {name: pairs_of(rows) for name, rows in (conditions or {}).items()}
+    unheard = {name: one.unheard() for name, one in (of_tasks | others).items()}
+    checks = [weighed.told() for weighed in weigh(of_tasks, gate, others)]
     failed = [check for check in checks if check["verdict"] == FAILED]
-    if not checks:
+    rates = [check for check in checks if check["task"] in tasks and check["what"] == RATE]
+    if not rates:
         sentence = "not judged: in no language does the float model hear anything"
     else:
-        sentence = refused(failed, len(checks)) if failed else passed(checks)
+        sentence = refused(failed, len(checks)) if failed else passed(checks, rates)
     return {
-        "passed": not failed if checks else None,
-        "sentence": sentence + named(unheard),
+        "passed": not failed if rates else None,
+        "sentence": sentence + named({task: unheard[task] for task in tasks}),
         "checks": checks,
         "unheard": unheard,
     }
@@ -118,11 +127,15 @@ def refused(failed: list[dict[str, Any]], count: int) -> str:
     return f"not passed: {said(first)}{more}"
 
 
-def passed(checks: list[dict[str, Any]]) -> str:
-    """The sentence of a model that passes: how many checks, and what they cannot have seen."""
+def passed(checks: list[dict[str, Any]], rates: list[dict[str, Any]]) -> str:
+    """The sentence of a model that passes: how many checks, and what they cannot have seen.
+
+    Args:
+        checks: All of them.
+        rates: Those of the tasks' error rates, at least one.
+    """
     unknown = sum(check["verdict"] == UNKNOWN for check in checks)
     doubt = f"; on {unknown} of them there are too few clips to tell" if unknown else ""
-    rates = [check for check in checks if check["what"] == RATE]
     clips = max(check["clips"] for check in rates)
     rises = [f"{rise_of(check)} ({check['task']})" for check in rates]
     hidden = " and ".join(rises) if len(rises) > 1 else rise_of(rates[0])

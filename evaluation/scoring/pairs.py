@@ -12,7 +12,7 @@ class Pairs(NamedTuple):
     """What is compared of a task's clips: arrays [clips]."""
 
     language: np.ndarray  # FLEURS codes
-    units: np.ndarray  # words or characters of the reference
+    units: np.ndarray  # words or characters of the reference; 0 where nobody speaks
     before: np.ndarray  # errors of the float model, of each clip at most `units`
     after: np.ndarray  # and of the compiled model
     failures: dict[str, tuple[np.ndarray, np.ndarray]]  # whether a text fails, before and after
@@ -32,7 +32,8 @@ class Pairs(NamedTuple):
         rates = {}
         for language in sorted(set(self.language.tolist())):
             own = self.language == language
-            rates[language] = float(self.before[own].sum() / self.units[own].sum())
+            # Nobody speaks in silence, and there is nothing that it could not hear.
+            rates[language] = float(self.before[own].sum() / max(self.units[own].sum(), 1))
         return {language: rate for language, rate in rates.items() if rate > UNHEARD}
 
     def heard(self) -> "Pairs":

@@ -1,6 +1,7 @@
 """The figures of one task over some clips: a cell of quality.json."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from common.repetition import loop_in
 from data.languages import UNSPACED
 from evaluation.scoring import bootstrap
 from evaluation.scoring.pairs import COMPILED, FLOAT
-from evaluation.scoring.text_errors import Errors, count_errors, in_wrong_script
+from evaluation.scoring.text_errors import Errors, count_errors, in_wrong_script, normalise
 
 KINDS = {"float": FLOAT, "compiled": COMPILED}
 PAIRINGS = tuple(f"{encoder}+{decoder}" for encoder in KINDS for decoder in KINDS)
@@ -25,6 +26,8 @@ Row = dict[str, Any]  # a row of transcripts.json, and `errors` of each pairing
 def scored(row: Row) -> Row:
     """A row with the errors and failures of each pairing."""
     code = "en" if row["task"] == "translate" else row["whisper_language"]
+    if not row["reference"]:
+        return _scored_silence(row, code)
     reference, failures = row["reference"], {}
     for pairing, text in row["texts"].items():
         failures[pairing] = {
@@ -40,7 +43,20 @@ def scored(row: Row) -> Row:
     return {**row, "errors": errors, "failures": failures, "unit": unit}
 
 
-def by_task(rows: list[Row]) -> dict[str, list[Row]]:
+def _scored_silence(row: Row, code: str) -> Row:
+    """A row of which nobody says anything: whatever a model writes, it has invented."""
+    failures = {
+        pairing: {
+            "inventing_text": bool(normalise(text, code)),
+            "looping": loop_in(text) is not None,
+        }
+        for pairing, text in row["texts"].items()
+    }
+    errors = dict.fromkeys(row["texts"], Errors(0, 0, 0, 0))
+    return {**row, "errors": errors, "failures": failures}
+
+
+def by_task(rows: Iterable[Row]) -> dict[str, list[Row]]:
     """Rows of each task."""
     found = defaultdict(list)
     for row in rows:

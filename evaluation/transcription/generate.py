@@ -8,7 +8,7 @@ import torch
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 from transformers.modeling_outputs import BaseModelOutput
 
-from calibration.prompts import prompt_tokens, task_of, tasks_of
+from calibration.prompts import TIMESTAMPS, prompt_tokens, tasks_of
 from data.clips import Clip, is_multilingual
 from evaluation.scoring.text_errors import normalise
 
@@ -33,8 +33,11 @@ def generate(
     states: np.ndarray,
     language: str,
     task: str,
+    timestamps: bool = False,
 ) -> Text:
     """The text of a clip's encoder states, in one pass over the window.
+
+    With timestamps, they are among the tokens, and the task is to transcribe.
 
     Raises:
         ValueError: the library has not begun with the prompt that the decoder was calibrated with.
@@ -42,9 +45,12 @@ def generate(
     settings = whisper.generation_config
     asked = {"language": language, "task": task} if is_multilingual(settings) else {}
     ids = whisper.generate(
-        encoder_outputs=outputs_of(states), force_unique_generate_call=True, **asked
+        encoder_outputs=outputs_of(states),
+        force_unique_generate_call=True,
+        return_timestamps=timestamps,
+        **asked,
     )[0].tolist()
-    prompt = prompt_tokens(language, task_of(task), settings)
+    prompt = prompt_tokens(language, TIMESTAMPS if timestamps else task, settings)
     if ids[: len(prompt)] != prompt:
         raise ValueError(f"the prompt is {ids[: len(prompt)]}, and not {prompt}")
     ends = settings.eos_token_id

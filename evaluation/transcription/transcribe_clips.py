@@ -6,24 +6,15 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
-from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
 from calibration.features import encoder_input
 from common.cli import UserError
 from common.progress import Progress
 from data.clips import Clip, read_audio
 from evaluation.transcription.generate import Text, generate, references
-from runtime.sessions import EncoderSession
+from evaluation.transcription.pairings import Pairings
 
 Row = dict[str, Any]  # of transcripts.json: what pairings make of a clip for one task
-
-
-class Pairings(NamedTuple):
-    """Encoders and decoders, by kind (`float`, `compiled`); a pairing is named `float+compiled`."""
-
-    encoders: dict[str, EncoderSession]
-    whispers: dict[str, WhisperForConditionalGeneration]  # with each decoder
-    processor: WhisperProcessor
 
 
 class Transcribed(NamedTuple):

@@ -1,0 +1,1 @@
+"""How does the compiled model hear long, noisy and silent audio, and where does it end segments."""

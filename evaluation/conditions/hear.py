@@ -1,0 +1,132 @@
+"""Hear what single clips do not show: long, noisy and silent audio, and timestamps.
+
+By the float and by the compiled model, each whole (quality.evaluate has every pairing of parts).
+quality.score scores it, together with its gate.
+
+Example:
+    python -m evaluation.conditions.hear --graphs runtime/float/whisper-small/manifest.json
+        --compiled compiled/whisper-small/cpu/manifest.json
+        --clips data/audio_files/evaluation/de_de.jsonl data/audio_files/evaluation/ko_kr.jsonl
+        --long 2 --noise-db 20 10 0 --silence --timestamps
+        --out evaluation/results/whisper-small/cpu/conditions.json
+
+Long audio is heard as evaluation.transcribe hears it: by timestamps, with the fall-back of
+openai/whisper. All else greedily, in one pass over the window: what a model that is run without
+any fall-back writes.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from calibration.features import encoder_input
+from common.cli import run
+from common.files import read_json, sha256_of, write_json
+from common.progress import Progress
+from data.audio import RATE
+from data.clips import interleave, is_multilingual, understood
+from evaluation.conditions.recordings import Asked, Recording, audio_of, recordings_of
+from evaluation.scoring.conditions import LONG, TIMESTAMPS
+from evaluation.scoring.segments import segment_ends
+from evaluation.transcription.generate import Text, generate, references
+from evaluation.transcription.long_audio import transcribe
+from evaluation.transcription.pairings import Pairings, pairings_of
+from evaluation.transcription.transcribe_clips import Row
+
+
+def hear_conditions(
+    graphs: Path, compiled: Path, clip_manifests: list[Path], asked: Asked
+) -> dict[str, Any]:
+    """conditions.json: what float and compiled model make of every recording.
+
+    Args:
+        graphs: Manifest of the checkpoint's float graphs.
+        compiled: Manifest of the hand-off folder.
+        clip_manifests: Manifests of the evaluation clips, one a language.
+        asked: Which conditions.
+
+    Raises:
+        UserError: A file of the model or a clip is missing or was changed.
+    """
+    pairings = pairings_of(graphs, compiled.parent)
+    generation = pairings.whispers["float"].generation_config
+    clips = understood(interleave(clip_manifests), generation)
+    spoken = [clip for clip in clips if references(clip, generation, ["transcribe"])]
+    recordings, missing = recordings_of(spoken, asked)
+    manifest = read_json(compiled)
+    progress = Progress(recordings, desc="conditions", unit="recording")
+    return {
+        "model": manifest["model"],
+        "target": manifest["target"],
+        "manifest_sha256": sha256_of(compiled),
+        "asked": asked._asdict(),
+        "missing": missing,
+        "rows": [row_of(pairings, recording) for recording in progress],
+    }
+
+
+def row_of(pairings: Pairings, recording: Recording) -> Row:
+    """What the models make of a recording: a row as in transcripts.json, the condition its task."""
+    audio = audio_of(recording)
+    hear = _in_windows if recording.condition == LONG else _in_one_pass
+    texts = {f"{kind}+{kind}": hear(pairings, kind, recording, audio) for kind in pairings.whispers}
+    row = {
+        "clip": recording.name,
+        "language": recording.language,
+        "whisper_language": recording.whisper_language,
+        "task": recording.condition,
+        "seconds": round(len(audio) / RATE, 2),
+        "noise_db": recording.noise_db,
+        "reference": recording.reference,
+        "texts": {pairing: one.text for pairing, one in texts.items()},
+        "at_limit": {pairing: one.at_limit for pairing, one in texts.items()},
+    }
+    if recording.condition != TIMESTAMPS:
+        return row
+    first = pairings.whispers["float"].generation_config.no_timestamps_token_id + 1
+    return row | {
+        "ends": {pairing: segment_ends(one.tokens, first) for pairing, one in texts.items()}
+    }
+
+
+def _in_windows(pairings: Pairings, kind: str, recording: Recording, audio: Any) -> Text:
+    """The text of audio of any length; no text is cut off, as it is made window by window."""
+    whisper = pairings.whispers[kind]
+    asked = {"language": recording.whisper_language, "task": "transcribe"}
+    known = asked if is_multilingual(whisper.generation_config) else {}
+    return Text(transcribe(whisper, pairings.processor, audio, known), [], False)
+
+
+def _in_one_pass(pairings: Pairings, kind: str, recording: Recording, audio: Any) -> Text:
+    features = encoder_input(pairings.processor.feature_extractor, audio)
+    return generate(
+        pairings.whispers[kind],
+        pairings.processor,
+        pairings.encoders[kind].encode(features),
+        recording.whisper_language,
+        "transcribe",
+        timestamps=recording.condition == TIMESTAMPS,
+    )
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line, hear, write the result."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--graphs", type=Path, required=True, help="manifest of the checkpoint's float graphs")
+    add("--compiled", type=Path, required=True, help="the folder's manifest")
+    add("--clips", type=Path, nargs="+", required=True, help="manifests of clips")
+    add("--long", type=int, default=0, help="long recordings a language, at most")
+    add("--noise-db", type=float, nargs="*", default=[], help="ratios of speech to noise")
+    add("--silence", action="store_true", help="silence, and noise alone")
+    add("--timestamps", action="store_true", help="clips with timestamps")
+    add("--out", type=Path, required=True, help="conditions.json")
+    args = parser.parse_args(argv)
+    asked = Asked(args.long, args.noise_db, args.silence, args.timestamps)
+    write_json(args.out, hear_conditions(args.graphs, args.compiled, args.clips, asked))
+
+
+if __name__ == "__main__":
+    run(main)

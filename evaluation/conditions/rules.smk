@@ -1,0 +1,28 @@
+"""Stage 4, conditions: how the compiled model hears long, noisy and silent audio.
+
+Reads   compiled/{model}/{target}/, runtime/float/{model}/, data/audio_files/evaluation/*.jsonl
+Writes  evaluation/results/{model}/{target}/conditions.json
+"""
+
+
+rule hear_conditions:
+    """What float and compiled model make of long, noisy and silent audio, and of timestamps."""
+    input:
+        graphs="runtime/float/{model}/manifest.json",
+        compiled="compiled/{model}/{target}/manifest.json",
+        clips=lambda wildcards: BUILD.clips("evaluation", wildcards.model),
+    output:
+        f"{RESULTS}/conditions.json",
+    log:
+        "logs/hear_conditions/{model}_{target}.log",
+    benchmark:
+        "logs/hear_conditions/{model}_{target}.tsv"
+    threads: workflow.cores
+    params:
+        *sources("evaluation.conditions.hear"),
+        packages=versions("numpy", "openvino", "torch", "transformers"),
+        flags=flags.conditions(config),
+    shell:
+        "python -m evaluation.conditions.hear --graphs {input.graphs:q}"
+        " --compiled {input.compiled:q} --clips {input.clips:q} {params.flags:q}"
+        " --out {output:q} 2> {log:q}"

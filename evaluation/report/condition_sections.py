@@ -1,0 +1,146 @@
+"""What the report shows of the conditions in quality.json: long, noisy and silent audio."""
+
+from typing import Any
+
+from evaluation.report.format import (
+    DASH,
+    SPACE,
+    bare_percent,
+    beyond_chance,
+    number,
+    percent,
+    points,
+    spans,
+)
+from evaluation.report.languages import name_of
+from evaluation.report.quality_sections import COMPILED, FLOAT, KINDS
+from evaluation.scoring.conditions import LONG, NOISE, SILENCE, TIMESTAMPS
+
+NAMES = {
+    LONG: "long audio",
+    NOISE: "clips in noise",
+    TIMESTAMPS: "clips with timestamps",
+    SILENCE: "nobody speaks",
+}
+
+
+def conditions(found: dict[str, Any]) -> dict[str, Any]:
+    """A row for each condition, and a table by language.
+
+    Args:
+        found: `conditions` of quality.json.
+    """
+    heard = found["heard"]
+    rows = []
+    for name, own in heard.items():
+        if name == SILENCE:
+            rows.append(_silent(own))
+            continue
+        rows.append(_row(NAMES[name], own["recordings"], own["all"]))
+        for level, cell in own.get("levels", {}).items():
+            label = f"{NAMES[name]}, {number(float(level), 0)}{SPACE}dB"
+            rows.append(_row(label, cell["clips"], cell))
+    return {
+        "rows": rows,
+        "ends": _ends(heard[TIMESTAMPS]["ends"]["all"]) if TIMESTAMPS in heard else "",
+        "heads": _heads(heard),
+        "languages": [
+            (name_of(language), language, _cells(heard, language)) for language in _languages(heard)
+        ],
+        "missing": [_with_name(sentence) for sentence in found["missing"]],
+    }
+
+
+def _row(name: str, recordings: int, cell: dict[str, Any]) -> dict[str, Any]:
+    change = cell["change"]
+    return {
+        "name": name,
+        "recordings": number(recordings, 0),
+        "rates": _rates(cell),
+        "change": points(change["difference"]),
+        "interval": spans(change["interval"]),
+        "certain": beyond_chance(change),
+        "worse": (change["difference"] or 0) > 0,
+        "looping": _pair({kind: cell["rates"][kind]["looping"] for kind in KINDS}),
+        "wordless": _pair({kind: cell["rates"][kind]["empty"] for kind in KINDS}),
+        "invented": DASH,
+    }
+
+
+def _silent(own: dict[str, Any]) -> dict[str, Any]:
+    """Of silence and of noise alone, there are no errors: what is written is invented."""
+    shares = own["invented"]["all"]
+    return {
+        "name": NAMES[SILENCE],
+        "recordings": number(own["recordings"], 0),
+        "rates": DASH,
+        "change": DASH,
+        "interval": "",
+        "certain": False,
+        "worse": False,
+        "looping": _pair({kind: shares[kind]["looping"] for kind in KINDS}),
+        "wordless": _pair({kind: shares[kind]["wordless"] for kind in KINDS}),
+        "invented": " → ".join(number(shares[kind]["words"], 0) for kind in KINDS),
+    }
+
+
+def _rates(cell: dict[str, Any]) -> str:
+    rates = (cell["pairings"][pairing]["rate"] for pairing in (FLOAT, COMPILED))
+    return " → ".join(map(bare_percent, rates))
+
+
+def _pair(shares: dict[str, float | None]) -> dict[str, Any]:
+    """Shares of recordings, float and compiled, and whether they have risen."""
+    before, after = (shares[kind] for kind in KINDS)
+    more = None not in (before, after) and after > before
+    return {"text": f"{bare_percent(before)} → {percent(after)}", "more": more}
+
+
+def _ends(ends: dict[str, Any]) -> str:
+    """How far apart segments end, in a sentence."""
+    if ends["median_ms"] is None:
+        return "Neither model ends a segment with a timestamp."
+    told = (
+        "With timestamps, segments of the compiled model end"
+        f" {number(ends['median_ms'], 0)}{SPACE}ms from the float model's in the median, and"
+        f" {number(ends['p90_ms'], 0)}{SPACE}ms at the 90th percentile"
+    )
+    without = ends["without"]
+    if any(without.values()):
+        told += f"; {without['float']} → {without['compiled']} clips have no end"
+    return f"{told}."
+
+
+def _languages(heard: dict[str, Any]) -> list[str]:
+    found = set()
+    for name, own in heard.items():
+        found |= set((own["invented"] if name == SILENCE else own)["languages"])
+    return sorted(found, key=name_of)
+
+
+def _heads(heard: dict[str, Any]) -> list[str]:
+    heads = [f"{NAMES[name]}, %" for name in heard if name != SILENCE]
+    heads += ["ends apart, ms"] if TIMESTAMPS in heard else []
+    return heads + (["words invented"] if SILENCE in heard else [])
+
+
+def _cells(heard: dict[str, Any], language: str) -> list[str]:
+    """A language's figures under each condition; a dash where it was not heard."""
+    cells = []
+    for name, own in heard.items():
+        if name != SILENCE:
+            cell = own["languages"].get(language)
+            cells.append(_rates(cell) if cell else DASH)
+    if TIMESTAMPS in heard:
+        ends = heard[TIMESTAMPS]["ends"]["languages"].get(language)
+        cells.append(number(ends and ends["median_ms"], 0))
+    if SILENCE in heard:
+        found = heard[SILENCE]["invented"]["languages"][language]
+        cells.append(" → ".join(number(found[kind]["words"], 0) for kind in KINDS))
+    return cells
+
+
+def _with_name(sentence: str) -> str:
+    """A sentence of a language, with its name instead of its code."""
+    language, told = sentence.split(": ", 1)
+    return f"{name_of(language)}: {told}."
