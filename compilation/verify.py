@@ -10,6 +10,7 @@ clips; where only the vendor's runtime is installed, it reads the parts.
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 
@@ -21,9 +22,6 @@ from compilation.qb.check import expected_sizes, read_part
 from runtime.folder import CPU, GRAPHS, device_of
 from runtime.npu_sessions import has_npu
 from runtime.tables import NAMES, load_tables
-
-# Of each part for the target cpu, the input whose sizes are its model's.
-TAKES = {"encoder": "input_features", "decoder": "encoder_hidden_states"}
 
 
 def checked_files(folder: Path) -> str:
@@ -96,31 +94,38 @@ def checked_parts(folder: Path) -> str:
     manifest, config = read_json(folder / "manifest.json"), read_json(folder / "config.json")
     said = []
     for part in vendor.PARTS:
-        sizes = expected_sizes(part, config)
         if manifest["target"] == "cpu":
-            path = folder / f"{GRAPHS[part]}.xml"
-            said.append(f"{part} by {_read_graph(path, TAKES[part], sizes[-1])}")
+            said.append(f"{part} by {_read_graph(folder / f'{GRAPHS[part]}.xml', config)}")
             continue
-        path = folder / config[f"{part}_mxq_path"]
+        path, sizes = folder / config[f"{part}_mxq_path"], expected_sizes(part, config)
         mode, places = config[f"{part}_core_mode"], vendor.places(part, config)
         read = read_part(path, sizes, mode, places, "get the folder again, whole")
         said.append(f"{part} by qbruntime {read['runtime']}" if read["read"] else read["reason"])
     return ", ".join(dict.fromkeys(said))
 
 
-def _read_graph(path: Path, name: str, sizes: set[int]) -> str:
-    """Read a graph, and compare the sizes of one of its inputs."""
+def _read_graph(path: Path, config: dict[str, Any]) -> str:
+    """Read a part for the CPU, and compare the sizes of what it takes and gives."""
     import openvino
 
+    width, positions = config["d_model"], config["max_source_positions"]
+    sizes = {
+        "input_features": {2 * positions, config["num_mel_bins"]},
+        "encoder_hidden_states": {positions, width},
+        "last_hidden_state": {positions, width},
+        "logits": {config["vocab_size"]},
+    }
     try:
-        shape = openvino.Core().read_model(path).input(name).get_partial_shape()
+        model = openvino.Core().read_model(path)
     except RuntimeError as error:
         raise UserError(
             f"{path} cannot be read by OpenVINO: {str(error).splitlines()[0]}"
         ) from None
-    found = {size.get_length() for size in shape if size.is_static}
-    if not sizes <= found:
-        raise UserError(f"{path} takes {shape}, where config.json has sizes {sorted(sizes)}")
+    for port in (*model.inputs, *model.outputs):
+        name, shape = port.get_any_name(), port.get_partial_shape()
+        wanted = sizes.get(name, set())
+        if not wanted <= {size.get_length() for size in shape if size.is_static}:
+            raise UserError(f"{path}: {name} is {shape}, where config.json has {sorted(wanted)}")
     return f"OpenVINO {openvino.__version__.split('-')[0]}"
 
 

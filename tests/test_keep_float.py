@@ -15,8 +15,7 @@ GATE = {"word_accuracy": 0.99, "language_word_accuracy": 0.98}
 GATE |= {"rate_rise": 0.05, "failures": 0.005}
 DAMAGE = {  # c and b being the most damaged
     "encoder": [("c", None), ("e", 35.0)],
-    "decoder": [("a", 20.0), ("d", 30.0)],
-    "decoder_cross": [("b", None)],
+    "decoder": [("b", None), ("a", 20.0), ("d", 30.0)],
 }
 CLIPS = 20
 NEEDED = {"b", "c"}  # layers without which nothing is heard

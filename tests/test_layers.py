@@ -17,15 +17,15 @@ from compilation.openvino import quantise
 from compilation.openvino.float_layers import layers_of, value_products
 from evaluation.layers import rank
 from evaluation.layers.cut import by_name
-from runtime.ir import compile_model, read_model, save_model
+from runtime.ir import read_model, save_model
 from tests.conftest import graphs_of
 from tests.test_calibration import make_sets
 
-GRAPHS = ("encoder", "decoder", "decoder_cross")
+PARTS = ("encoder", "decoder")
 FC1 = "encoder.layers.0.fc1"
 CONV2 = "encoder.conv2"
 OUT_PROJ = "decoder.layers.1.self_attn.out_proj"
-KEYS = "decoder.layers.0.encoder_attn.k_proj"  # of decoder_cross
+KEYS = "decoder.layers.0.encoder_attn.k_proj"
 
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")
 
@@ -97,7 +97,7 @@ def kinds_above(node: ov.Node, stop: dict[str, ov.Node]) -> set[str]:
 
 
 def test_layers_are_listed_by_damage(graphs, parts, damage) -> None:
-    assert list(damage) == list(GRAPHS)
+    assert list(damage) == list(PARTS)
     for name, rows in damage.items():
         graph = read_model(graphs.with_name(f"{name}.xml"))
         in_float = set(value_products(graph))
@@ -148,7 +148,7 @@ def broken(parts: Path, name: str, layer: str, damage: Callable, out: Path) -> N
     graph = read_model(parts / f"{name}.xml")
     damage(layers_of(graph)[layer])
     save_model(graph, out / f"{name}.xml")
-    record = out / f"{name.removesuffix('_cross')}.json"
+    record = out / f"{name}.json"
     content = read_json(record)
     content["files"] = listed(out, [file["path"] for file in content["files"]])
     write_json(record, content)
@@ -162,14 +162,14 @@ def broken(parts: Path, name: str, layer: str, damage: Callable, out: Path) -> N
         ("encoder", CONV2, wrong_scale),
         ("decoder", OUT_PROJ, wrong_scale),
         ("decoder", OUT_PROJ, ranges_of_zeros),
-        ("decoder_cross", KEYS, too_large),
+        ("decoder", KEYS, too_large),
     ],
 )
 def test_a_broken_layer_and_no_other_is_found(
     graphs, sets, parts, damage, tmp_path, name, layer, how
 ) -> None:
     broken(parts, name, layer, how, tmp_path / "broken")
-    found = measure(graphs, sets, tmp_path / "broken", name.removesuffix("_cross"))[name]
+    found = measure(graphs, sets, tmp_path / "broken", name)[name]
     assert found[0]["layer"] == layer
     assert found[0]["sqnr_db"] < 1
     before = {row["layer"]: row["sqnr_db"] for row in damage[name]}
@@ -185,12 +185,12 @@ def kept(graphs: Path, sets: Path, tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("name", "layer"), [("decoder", OUT_PROJ), ("decoder_cross", KEYS)])
-def test_layers_kept_float_are_float(graphs, parts, kept, name, layer) -> None:
+@pytest.mark.parametrize("layer", [OUT_PROJ, KEYS])
+def test_layers_kept_float_are_float(graphs, parts, kept, layer) -> None:
     """Nothing but SmoothQuant's scales, which cancel out, is left of quantising them."""
-    stop = by_name(read_model(graphs.with_name(f"{name}.xml")))
+    stop = by_name(read_model(graphs.with_name("decoder.xml")))
     before, after = (
-        kinds_above(layers_of(read_model(folder / f"{name}.xml"))[layer], stop)
+        kinds_above(layers_of(read_model(folder / "decoder.xml"))[layer], stop)
         for folder in (parts, kept)
     )
     assert {"FakeQuantize", "i8"} <= before
@@ -204,19 +204,25 @@ def test_layers_kept_float_are_recorded_and_listed_no_more(graphs, sets, kept, d
         assert {row["layer"] for row in rows} == rest
 
 
+def keys_of(path: Path, states: np.ndarray) -> np.ndarray:
+    """What a decoder's graph makes of encoder states: the keys of the first cross-attention."""
+    graph = read_model(path)
+    given = graph.input("encoder_hidden_states").get_node()
+    return rank.runner(by_name(graph), [given], [KEYS])({"encoder_hidden_states": states})[KEYS]
+
+
 def test_a_layer_kept_float_loses_nothing(graphs, sets, parts, kept, damage) -> None:
-    """The cross keys are what their layer gives, so the graph's output shows its noise."""
+    """The layer of the cross keys is fed the states themselves, so its value shows its noise."""
     sample = read_json(sets / "decoder/manifest.json")["samples"][0]["encoder_hidden_states"]
     states = np.load(sets / "decoder" / sample["file"])
     float_keys, int8_keys, kept_keys = (
-        compile_model(folder / "decoder_cross.xml")(states)["cross_key_0"]
-        for folder in (graphs.parent, parts, kept)
+        keys_of(folder / "decoder.xml", states) for folder in (graphs.parent, parts, kept)
     )
     signal = rank.squares(float_keys)
     before, after = (
         rank.sqnr(signal, rank.squares(keys - float_keys)) for keys in (int8_keys, kept_keys)
     )
-    own = next(row["sqnr_db"] for row in damage["decoder_cross"] if row["layer"] == KEYS)
+    own = next(row["sqnr_db"] for row in damage["decoder"] if row["layer"] == KEYS)
     assert before == pytest.approx(own, abs=1)
     assert after > 100 > before
 

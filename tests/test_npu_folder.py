@@ -15,10 +15,10 @@ from compilation.verify import verify
 from evaluation.transcription.models import with_sessions
 from runtime.folder import sessions_of
 from tests.test_vendor_runtime import npu_folder
-from tests.vendor_runtime import Accelerator, LastTokenPart, Part, RandomPart, SessionPart, load
+from tests.vendor_runtime import Accelerator, LastTokenPart, Part, RandomPart, load, on_cpu
 
 if TYPE_CHECKING:
-    from qbruntime import ModelConfig
+    pass
 
 PARTS = ("encoder", "decoder")
 ONE_PASS = {"force_unique_generate_call": True}
@@ -105,16 +105,12 @@ def folder(demo: Path, tmp_path: Path) -> Path:
 def running(demo: Path, broken: str = "") -> type[Part]:
     """Parts that compute with the demo's CPU parts, one of them wrongly, or the `first` time."""
 
-    class OnDevice(SessionPart):
+    class OnDevice(on_cpu(demo / "compiled/whisper-micro/cpu")):  # type: ignore[misc]
         begun = 0  # utterances of all decoders
 
         def begin(self, states: Any) -> None:
             OnDevice.begun += 1
             super().begin(states)
-
-        def __init__(self, path: str, config: "ModelConfig") -> None:
-            name = Path(path).with_suffix(".xml").name
-            super().__init__(str(demo / "compiled/whisper-micro/cpu" / name), config)
 
         def get_model_input_shape(self) -> list[list[int]]:
             facts = self.facts

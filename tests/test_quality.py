@@ -155,7 +155,7 @@ def test_the_half_that_silence_ruined_is_the_one_that_is_named(
     demo: Path, silence: tuple, tmp_path: Path, part: str
 ) -> None:
     folder = shutil.copytree(demo / "compiled/whisper-micro/cpu", tmp_path / "cpu")
-    for path in silence[0].parent.glob(f"whisper-micro_{part}*"):
+    for path in silence[0].parent.glob(f"openvino_{part}_model*"):
         shutil.copy2(path, folder / path.name)
     relist(folder)
     clips = few_clips(demo, tmp_path / "clips", 1)[:6]
@@ -213,7 +213,7 @@ def weighted_layers(path: Path) -> list[str]:
 @pytest.mark.parametrize("part", ["encoder", "decoder"])
 def test_a_broken_part_is_the_half_that_is_named(demo: Path, tmp_path: Path, part: str) -> None:
     folder = shutil.copytree(demo / "compiled/whisper-micro/cpu", tmp_path / "cpu")
-    path = folder / f"whisper-micro_{part}.xml"
+    path = folder / f"openvino_{part}_model.xml"
     scaled(path, weighted_layers(path)[5], 100)
     relist(folder)
     clips = few_clips(demo, tmp_path / "clips", 1)[:6]

@@ -335,7 +335,7 @@ def sample_layers() -> dict[str, Any]:
     kinds = ("fc1", "fc2", "self_attn.q_proj", "self_attn.out_proj")
     rng = random.Random(2)
     parts = {}
-    for part, count in (("encoder", 12), ("decoder", 12), ("decoder_cross", 2)):
+    for part, count in (("encoder", 12), ("decoder", 14)):
         ranked = [
             {
                 "layer": f"layers.{index}.{kind}",

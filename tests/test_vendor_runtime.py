@@ -26,8 +26,8 @@ from tests.vendor_runtime import (
     Loaded,
     Part,
     RandomPart,
-    SessionPart,
     load,
+    on_cpu,
     register,
 )
 
@@ -53,8 +53,7 @@ def _vendors_packages() -> None:
     register()
 
 
-def files_of(suffix: str) -> dict[str, str]:
-    return {part: f"whisper-micro_{part}.{suffix}" for part in PARTS}
+FILES = {part: f"whisper-micro_{part}.mxq" for part in PARTS}
 
 
 def same(value: Any) -> dict[str, Any]:
@@ -69,9 +68,16 @@ def cpu_folder(demo: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def theirs(cpu_folder: Path) -> Loaded:
-    """The demo's model, loaded by the vendor's package."""
-    return load(cpu_folder, SessionPart)
+def twin(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for an NPU of the demo's model."""
+    checkpoint = demo / "data/checkpoints/whisper-micro.json"
+    return npu_folder(checkpoint, tmp_path_factory.mktemp("twin") / "folder", "aries-rb")
+
+
+@pytest.fixture(scope="module")
+def theirs(cpu_folder: Path, twin: Path) -> Loaded:
+    """The demo's model, loaded by the vendor's package, its parts run by those for the CPU."""
+    return load(twin, on_cpu(cpu_folder))
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +119,8 @@ def npu_folder(
     )
     own = {**read_json(home / "config.json"), **changes}
     own = {key: value for key, value in own.items() if value is not None}
-    files = files_of("mxq")
-    write_json(folder / "config.json", vendor_config(own, target, files, same(scheme)))
-    for name in files.values():
+    write_json(folder / "config.json", vendor_config(own, target, FILES, same(scheme)))
+    for name in FILES.values():
         (folder / name).write_bytes(b"part")
     return folder
 
@@ -126,18 +131,19 @@ def features_of(clip: Clip, processor: WhisperProcessor) -> torch.Tensor:
     return processor(audio, sampling_rate=16_000, return_tensors="pt").input_features
 
 
-def test_the_folder_is_described_to_the_vendors_package(demo: Path, cpu_folder: Path) -> None:
+def test_a_folder_for_the_cpu_has_the_checkpoints_configuration(
+    demo: Path, cpu_folder: Path
+) -> None:
     own = read_json(local_folder(demo / "data/checkpoints/whisper-micro.json") / "config.json")
-    described = vendor_config(own, "cpu", files_of("xml"), same(None))
-    assert read_json(cpu_folder / "config.json") == described
+    assert read_json(cpu_folder / "config.json") == own
 
 
-def test_the_folder_loads_whole(theirs: Loaded, cpu_folder: Path) -> None:
+def test_the_folder_loads_whole(theirs: Loaded, twin: Path) -> None:
     assert type(theirs.model).__name__ == "MobilintWhisperForConditionalGeneration"
     assert type(theirs.processor) is WhisperProcessor
     assert not theirs.missing and not theirs.unexpected
     for part, made in zip(PARTS, (theirs.encoder, theirs.decoder), strict=True):
-        assert made.path == cpu_folder / files_of("xml")[part] and made.accelerator is not None
+        assert made.path == twin / FILES[part] and made.accelerator is not None
 
 
 @pytest.mark.parametrize("beams", [1, 3])
@@ -210,7 +216,7 @@ def test_parts_for_npus_are_called_as_they_were_compiled(
     single = FIRST_CORES if target == "aries-rb" else (FIRST_CORES[0], FIRST_CORES[0])
     assert (loaded.encoder.cores, loaded.decoder.cores) == single
     for name, made in zip(PARTS, (loaded.encoder, loaded.decoder), strict=True):
-        assert made.path == folder / files_of("mxq")[name]
+        assert made.path == folder / FILES[name]
         assert made.accelerator == Accelerator(target, 0)
     options = {"language": "ko", "task": "transcribe", "max_new_tokens": 5}
     ids = loaded.model.generate(torch.zeros(1, 80, 3000), **options, **ONE_PASS)[0].tolist()

@@ -23,6 +23,8 @@ from transformers import (
 )
 
 from common.files import read_json
+from runtime.folder import GRAPHS
+from runtime.ir import CHOSEN
 from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder
 from runtime.tables import load_tables
 
@@ -188,28 +190,32 @@ class Part:
         raise NotImplementedError
 
 
-class SessionPart(Part):
-    """A part of a hand-off folder for the CPU."""
+def on_cpu(folder: Path) -> type[Part]:
+    """Parts that compute with those of a hand-off folder for the CPU, of the same model."""
 
-    def __init__(self, path: str, config: "ModelConfig") -> None:
-        super().__init__(path, config)
-        if self.is_encoder:
-            self._encoder = OpenVinoEncoder(self.path)
-        else:
-            cross = self.path.with_name(f"{self.path.stem}_cross.xml")
-            self._decoder = OpenVinoDecoder(self.path, cross)
+    class SessionPart(Part):
+        """A part for an NPU, run by its twin for the CPU."""
 
-    def encode(self, features: np.ndarray) -> np.ndarray:
-        """See `Part.encode`."""
-        return self._encoder.encode(features)
+        def __init__(self, path: str, config: "ModelConfig") -> None:
+            super().__init__(path, config)
+            if self.is_encoder:
+                self._encoder = OpenVinoEncoder(folder / f"{GRAPHS['encoder']}.xml", CHOSEN)
+            else:
+                self._decoder = OpenVinoDecoder(folder / f"{GRAPHS['decoder']}.xml", CHOSEN)
 
-    def begin(self, states: np.ndarray) -> None:
-        """See `Part.begin`."""
-        self._decoder.start(states)
+        def encode(self, features: np.ndarray) -> np.ndarray:
+            """See `Part.encode`."""
+            return self._encoder.encode(features)
 
-    def decode(self, embeddings: np.ndarray, cached: int) -> np.ndarray:
-        """See `Part.decode`."""
-        return self._decoder.step(embeddings, cached)
+        def begin(self, states: np.ndarray) -> None:
+            """See `Part.begin`."""
+            self._decoder.start(states)
+
+        def decode(self, embeddings: np.ndarray, cached: int) -> np.ndarray:
+            """See `Part.decode`; the tokens are those whose embeddings they are."""
+            return self._decoder.step(np.array([self._held[cached:]]), cached)
+
+    return SessionPart
 
 
 class RandomPart(Part):
