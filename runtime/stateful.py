@@ -74,7 +74,7 @@ def _replace(old: ov.Output, new: ov.Node) -> None:
 def _variable(name: str, value: ov.Output) -> Variable:
     info = VariableInfo()
     info.variable_id, info.data_type = name, value.get_element_type()
-    info.data_shape = value.get_partial_shape()
+    info.data_shape = ov.PartialShape([-1] * len(value.get_partial_shape()))  # loaders relax them
     return Variable(info)
 
 

@@ -17,8 +17,9 @@ from data.whisper import facts_of
 SCHEMA = Path(__file__).with_name("manifest.schema.yaml")
 # Those whose code or arithmetic is in the folder's bytes, on the way from audio to parts.
 PACKAGES = (
-    *("librosa", "nncf", "numpy", "openvino", "pyarrow", "safetensors", "scipy", "soundfile"),
-    *("tokenizers", "torch", "transformers"),
+    *("librosa", "nncf", "numpy", "openvino", "openvino-tokenizers", "pyarrow", "safetensors"),
+    *("scipy", "tokenizers", "torch", "transformers"),
+    *("openvino-genai", "soundfile", "soxr"),  # that read the folder on a CPU
     *("mobilint-qb-runtime", "transformers-mblt"),  # that read the folder on a device
 )
 

@@ -15,6 +15,7 @@ from common.files import read_json, write_text
 from compilation.hand_off.expect import AT_LEAST, POSITIONS
 from compilation.hand_off.provenance import gives_last_token_only
 from data.languages import FLEURS_TO_WHISPER
+from runtime.folder import CPU, device_of
 
 TEMPLATE = Path(__file__).with_name("readme.md.j2")
 
@@ -49,11 +50,17 @@ def write(folder: Path) -> None:
         at_least=AT_LEAST,
         seconds=config["max_source_positions"] // POSITIONS,
         last_token_only=gives_last_token_only(manifest["parts"]["decoder"]),
-        words=(folder / "alignment.xml").is_file(),
+        words=gives_times_of_words(folder),
         kept=int(clip["seconds"] * POSITIONS) + 1,
         tasks=manifest["calibration"]["decoder"]["settings"]["tasks"],
     )
     write_text(folder / "README.md", text)
+
+
+def gives_times_of_words(folder: Path) -> bool:
+    """Whether the checkpoint says which heads align; for an NPU, a graph of them is there, too."""
+    heads = read_json(folder / "generation_config.json").get("alignment_heads")
+    return bool(heads) and (device_of(folder) == CPU or (folder / "alignment.xml").is_file())
 
 
 def _shapes(shapes: Iterable[list[int | str]]) -> str:

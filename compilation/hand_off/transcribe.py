@@ -4,8 +4,9 @@ Examples:
     python transcribe.py speech.mp3 --language ko --task translate
     python transcribe.py lecture.flac --timestamps
 
-Needs openvino-genai and librosa. Audio of any length and of any format that libsndfile or FFmpeg
-reads; Whisper hears 30 s at a time, and OpenVINO GenAI walks through longer audio by timestamps.
+Needs openvino-genai, soundfile and soxr. Audio of any length, rate and format that libsndfile reads
+(WAV, FLAC, OGG, MP3 and more). Whisper hears 30 s at a time, and OpenVINO GenAI walks through
+longer audio by timestamps.
 """
 
 import argparse
@@ -14,7 +15,8 @@ import sys
 from pathlib import Path
 
 try:
-    import librosa
+    import soundfile
+    import soxr
     from openvino_genai import WhisperPipeline
 except ImportError as error:
     sys.exit(
@@ -45,10 +47,13 @@ def main() -> None:
     parser.add_argument("--words", action="store_true", help="print each word with its times")
     parser.add_argument("--device", default="CPU", help="OpenVINO's name of it, such as GPU")
     args = parser.parse_args()
+    if not args.audio.is_file():
+        sys.exit(f"error: there is no file {args.audio}; give the path of a recording")
     try:
-        audio, _ = librosa.load(args.audio, sr=RATE)
-    except Exception as error:  # each of its readers has its own
-        sys.exit(f"error: {args.audio} cannot be read as audio: {error or type(error).__name__}")
+        audio, rate = soundfile.read(args.audio, dtype="float32", always_2d=True)
+    except (OSError, soundfile.SoundFileError) as error:
+        sys.exit(f"error: {args.audio} cannot be read as audio: {error}")
+    audio = soxr.resample(audio.mean(axis=1), rate, RATE)
     settings = {"word_timestamps": True} if args.words else {}
     pipeline = WhisperPipeline(FOLDER, args.device, **settings)
     config = pipeline.get_generation_config()
