@@ -57,7 +57,7 @@ def test_a_whole_folder_passes_every_check(demo: Path, capsys: pytest.CaptureFix
     lines = list(verify(demo / "compiled/whisper-micro/cpu"))
     names = ["files", "manifest", "config", "tables", "parts", "golden", "quality"]
     assert [line.split()[:2] for line in lines] == [["ok", name] for name in names]
-    assert "[3209, 96] and [448, 96] float32" in lines[3]
+    assert "in the decoder" in lines[3]
     assert lines[5].count("100% of the tokens as expected") == 2
     assert "passed: 47 checks" in lines[6] and lines[6].endswith(", on 85 held-out clips")
 

@@ -115,7 +115,9 @@ def npu_folder(
     shutil.copytree(home, folder, ignore=shutil.ignore_patterns("*.safetensors"))
     tables = load_file(home / "model.safetensors")
     save_file(
-        {name: tables[name] for name in NAMES}, folder / "model.safetensors", {"format": "pt"}
+        {name: tables[name].float() for name in NAMES},
+        folder / "model.safetensors",
+        {"format": "pt"},
     )
     own = {**read_json(home / "config.json"), **changes}
     own = {key: value for key, value in own.items() if value is not None}
