@@ -54,7 +54,9 @@ rule assemble_hand_off:
         "logs/assemble_hand_off/{model}_{target}.log",
     params:
         *sources("compilation.hand_off.assemble"),
-        packages=versions("jinja2", "nncf", "numpy", "openvino", "openvino-tokenizers", "transformers")
+        packages=versions(
+            "jinja2", "nncf", "numpy", "openvino", "openvino-tokenizers", "transformers"
+        )
         + installed("mobilint-qb-runtime", "transformers-mblt"),
         flags=lambda wildcards: flags.license_of(BUILD, wildcards.model),
     shell:
