@@ -30,7 +30,7 @@ for name in ("qbcompiler", "qubee", "torch", "numpy", "transformers"):
 found["python"] = sys.version.split()[0]
 found |= {"imports": "", "gpu": ""}
 try:
-    import qbcompiler, torch
+    import torch, qbcompiler
     found["gpu"] = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
 except Exception as error:  # whatever a broken installation raises; it is a line of the table
     found["imports"] = f"{type(error).__name__}: {error}"
