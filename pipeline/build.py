@@ -5,6 +5,7 @@ that may fail is done here, and what rules ask later is only looked up.
 """
 
 from collections.abc import Collection, Iterable
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,10 @@ def _targets(compilation: dict[str, Any], deployed: Deployed) -> tuple[str | Non
 
 def versions(*packages: str) -> list[str]:
     """Installed versions: another version re-runs the rules that name it in their params."""
-    return [f"{package} {version(package)}" for package in packages]
+    return [f"{package} {_version(package)}" for package in packages]
+
+
+_version = cache(version)  # reads a file
 
 
 def installed(*packages: str) -> list[str]:
