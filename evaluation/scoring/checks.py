@@ -10,8 +10,10 @@ from evaluation.scoring.pairs import Pairs
 
 ACCURACY, RATE = "accuracy kept", "error rate"
 ERRORS, LOOPS = "errors", "loops"  # kinds of evidence
-# Six loops where there were none are little for a test, and much for whoever must read them.
-WEIGHTS = {ERRORS: 1.0, LOOPS: 2.0}
+APART = {ERRORS: "errors, conditions", LOOPS: "loops, conditions"}  # kinds of conditions' evidence
+# Six loops where there were none are little for a test, and much for whoever must read them. What
+# conditions are given is taken from the tasks: so little that these find what they found before.
+WEIGHTS = {ERRORS: 1.0, LOOPS: 2.0, APART[ERRORS]: 0.05, APART[LOOPS]: 0.1}
 LOOPED = ("clips looping", "clips at limit", "clips inventing text")
 TIE = 0.1  # of texts that fail as often before and after, those with more errors are worse
 
