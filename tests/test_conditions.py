@@ -150,7 +150,7 @@ BALANCED = [
         ([], None),
         (silence(24, "", "you"), "silence: clips inventing text"),
         (silence(20, "you", LOOP), "silence: clips looping"),
-        ([under(LONG, SAID, SAID, LOOP)] * 9, "long audio: clips looping"),
+        ([under(LONG, SAID, SAID, LOOP)] * 6, "long audio: clips looping"),
         (noise(30, SAID, WORSE), "noise: accuracy kept"),
     ],
 )

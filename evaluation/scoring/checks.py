@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from evaluation.scoring import bootstrap
+from evaluation.scoring.conditions import LONG
 from evaluation.scoring.evidence import clips_needed, harm_found
 from evaluation.scoring.pairs import Pairs
 
@@ -89,6 +90,14 @@ class Check(NamedTuple):
             "seen": self.figure(seen),
             "needed": clips_needed(self.allowed() / count, self.spread() / count, critical),
         }
+
+
+def kind_under(condition: str, check: Check) -> str:
+    """The kind of evidence of a condition's check: one apart, but for loops in long audio.
+
+    These are as rare as those of the tasks, and what long audio is heard for: a handful is enough.
+    """
+    return check.kind if condition == LONG and check.kind == LOOPS else APART[check.kind]
 
 
 def checks_of(pairs: Pairs, gate: dict[str, float]) -> list[Check]:

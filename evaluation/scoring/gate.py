@@ -19,12 +19,12 @@ from common.cli import UserError, run
 from common.files import read_json, write_text
 from evaluation.scoring.checks import (
     ACCURACY,
-    APART,
     RATE,
     WEIGHTS,
     Check,
     checks_of,
     condition_checks,
+    kind_under,
 )
 from evaluation.scoring.evidence import LEVEL, evidence
 from evaluation.scoring.pairs import Pairs, pairs_of
@@ -83,7 +83,7 @@ def weigh(
     ]
     if not drawn:
         return []
-    kinds = [check.kind if name in tasks else APART[check.kind] for name, check in drawn]
+    kinds = [check.kind if name in tasks else kind_under(name, check) for name, check in drawn]
     found = evidence(_table(drawn, heard), kinds, WEIGHTS)
     return [
         Weighed(name, check, chance, found.critical[kind])
