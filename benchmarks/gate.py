@@ -84,18 +84,7 @@ def more_loops(pairs: Pairs, rng: np.random.Generator, share: float) -> Pairs:
     return pairs._replace(after=np.where(loops, pairs.units, pairs.after), failures=failures)
 
 
-CASES = [
-    *(
-        Case("no harm", clips, languages, tasks)
-        for languages, counts in ((1, (40, 100, 200, 400)), (17, (3, 10, 40)))
-        for clips in counts
-        for tasks in (1, 2)
-    ),
-    *(
-        Case("no harm, in any condition", clips, languages, 2, conditions=True)
-        for languages, counts in ((1, (40, 200)), (17, (3, 10, 40)))
-        for clips in counts
-    ),
+HARM = [
     Case("20 % more errors", 100, 1, 1, partial(more_errors, rise=0.2)),
     Case("20 % more errors", 25, 4, 1, partial(more_errors, rise=0.2)),
     Case("15 % more errors", 400, 1, 1, partial(more_errors, rise=0.15)),
@@ -109,6 +98,21 @@ CASES = [
     ),
     Case("a loop in 3 % more of the clips", 200, 1, 1, partial(more_loops, share=0.03)),
     Case("a loop in 3 % more of the clips", 50, 4, 1, partial(more_loops, share=0.03)),
+]
+CASES = [
+    *(
+        Case("no harm", clips, languages, tasks)
+        for languages, counts in ((1, (40, 100, 200, 400)), (17, (3, 10, 40)))
+        for clips in counts
+        for tasks in (1, 2)
+    ),
+    *(
+        Case("no harm, in any condition", clips, languages, 2, conditions=True)
+        for languages, counts in ((1, (40, 200)), (17, (3, 10, 40)))
+        for clips in counts
+    ),
+    *HARM,
+    *(case._replace(what=f"{case.what}, conditions heard", conditions=True) for case in HARM),
 ]
 
 SIZES = [

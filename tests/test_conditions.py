@@ -148,9 +148,9 @@ BALANCED = [
     ("more", "failing"),
     [
         ([], None),
-        (silence(12, "", "you"), "silence: clips inventing text"),
+        (silence(24, "", "you"), "silence: clips inventing text"),
         (silence(20, "you", LOOP), "silence: clips looping"),
-        ([under(LONG, SAID, SAID, LOOP)] * 8, "long audio: clips looping"),
+        ([under(LONG, SAID, SAID, LOOP)] * 6, "long audio: clips looping"),
         (noise(30, SAID, WORSE), "noise: accuracy kept"),
     ],
 )

@@ -5,13 +5,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from evaluation.scoring import bootstrap
+from evaluation.scoring.conditions import LONG
 from evaluation.scoring.evidence import clips_needed, harm_found
 from evaluation.scoring.pairs import Pairs
 
 ACCURACY, RATE = "accuracy kept", "error rate"
 ERRORS, LOOPS = "errors", "loops"  # kinds of evidence
-# Six loops where there were none are little for a test, and much for whoever must read them.
-WEIGHTS = {ERRORS: 1.0, LOOPS: 2.0}
+APART = {ERRORS: "errors, conditions", LOOPS: "loops, conditions"}  # kinds of conditions' evidence
+# Six loops where there were none are little for a test, and much for whoever must read them. What
+# conditions are given is taken from the tasks: so little that these find what they found before.
+WEIGHTS = {ERRORS: 1.0, LOOPS: 2.0, APART[ERRORS]: 0.05, APART[LOOPS]: 0.1}
 LOOPED = ("clips looping", "clips at limit", "clips inventing text")
 TIE = 0.1  # of texts that fail as often before and after, those with more errors are worse
 
@@ -87,6 +90,14 @@ class Check(NamedTuple):
             "seen": self.figure(seen),
             "needed": clips_needed(self.allowed() / count, self.spread() / count, critical),
         }
+
+
+def kind_under(condition: str, check: Check) -> str:
+    """The kind of evidence of a condition's check: one apart, but for loops in long audio.
+
+    These are as rare as those of the tasks, and what long audio is heard for: a handful is enough.
+    """
+    return check.kind if condition == LONG and check.kind == LOOPS else APART[check.kind]
 
 
 def checks_of(pairs: Pairs, gate: dict[str, float]) -> list[Check]:

@@ -17,7 +17,15 @@ import numpy as np
 
 from common.cli import UserError, run
 from common.files import read_json, write_text
-from evaluation.scoring.checks import ACCURACY, RATE, WEIGHTS, Check, checks_of, condition_checks
+from evaluation.scoring.checks import (
+    ACCURACY,
+    RATE,
+    WEIGHTS,
+    Check,
+    checks_of,
+    condition_checks,
+    kind_under,
+)
 from evaluation.scoring.evidence import LEVEL, evidence
 from evaluation.scoring.pairs import Pairs, pairs_of
 
@@ -75,10 +83,11 @@ def weigh(
     ]
     if not drawn:
         return []
-    found = evidence(_table(drawn, heard), [check.kind for _, check in drawn], WEIGHTS)
+    kinds = [check.kind if name in tasks else kind_under(name, check) for name, check in drawn]
+    found = evidence(_table(drawn, heard), kinds, WEIGHTS)
     return [
-        Weighed(task, check, chance, found.critical[check.kind])
-        for (task, check), chance in zip(drawn, found.chances, strict=True)
+        Weighed(name, check, chance, found.critical[kind])
+        for (name, check), kind, chance in zip(drawn, kinds, found.chances, strict=True)
     ]
 
 
