@@ -75,7 +75,8 @@ def compiled(build: Build, config: dict[str, Any]) -> list[str]:
 def evaluation(build: Build, config: dict[str, Any]) -> list[str]:
     """With them, the quality of what this machine can run; for others, see evaluation/run.py."""
     found = compiled(build, config)
-    names = ("transcripts.json", "quality.json", "speed.json", "report.html", "passed.txt")
+    names = ["transcripts.json", "quality.json", "speed.json", "report.html", "passed.txt"]
+    names += ["conditions.json"] * any(config["evaluation"]["conditions"].values())
     for model in build.models:
         found.append(f"evaluation/results/{model}/coverage.json")
         for target in build.evaluated():

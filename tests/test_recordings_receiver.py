@@ -23,11 +23,9 @@ SPEECH = np.random.default_rng(0).integers(-9999, 9999, 40_000).astype(np.int16)
 
 
 @pytest.fixture(scope="module")
-def read_wav() -> Callable[[Path], np.ndarray]:
+def read() -> Callable[[Path], np.ndarray]:
     """The script's function; run as a module it does nothing else."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRANSFORMERS_VERBOSITY", "error")  # which the script sets
-        return runpy.run_path(str(SCRIPT))["read_wav"]
+    return runpy.run_path(str(SCRIPT))["read"]
 
 
 def wav(data: int | None = None, kind: str = "WAV", rate: int = 16_000) -> bytes:
@@ -46,7 +44,6 @@ WHOLE = {
     "extensible": lambda: wav(kind="WAVEX"),
     "of a pipe, all bits": lambda: wav(0xFFFFFFFF),
     "of a pipe, 2 GB": lambda: wav(0x7FFFF000),
-    "of a pipe, zero": lambda: wav(0),
     "with chunks around": lambda: (
         b"RIFF\0\0\0\0WAVEodd \1\0\0\0x\0" + wav()[12:] + b"LIST\2\0\0\0xx"
     ),
@@ -54,11 +51,9 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("case", WHOLE)
-def test_the_script_reads_what_a_wav_file_holds(
-    tmp_path: Path, read_wav: Callable, case: str
-) -> None:
+def test_the_script_reads_what_a_wav_file_holds(tmp_path: Path, read: Callable, case: str) -> None:
     (tmp_path / "a.wav").write_bytes(WHOLE[case]())
-    samples = read_wav(tmp_path / "a.wav")
+    samples = read(tmp_path / "a.wav")
     assert samples.dtype == np.float32
     assert np.array_equal(samples * 32768, SPEECH)
 
@@ -67,31 +62,28 @@ def test_the_script_reads_what_a_wav_file_holds(
     ("content", "message"),
     [
         (wav()[:-100], "was cut off: 79900 of 80000 bytes of sound are there"),
-        (wav(rate=8_000), "is no WAV of 16 kHz, mono, 16-bit PCM; make one with `ffmpeg -i "),
-        (wav()[:30], "is no WAV of 16 kHz"),
-        (b"", "is no WAV of 16 kHz"),
+        (wav(0), "holds no sound, or its header says so"),
+        (wav()[:30], "cannot be read as audio: "),
+        (b"", "cannot be read as audio: "),
     ],
 )
 def test_the_script_says_why_not(
-    tmp_path: Path, read_wav: Callable, content: bytes, message: str
+    tmp_path: Path, read: Callable, content: bytes, message: str
 ) -> None:
     (tmp_path / "a.wav").write_bytes(content)
     with pytest.raises(SystemExit, match=message):
-        read_wav(tmp_path / "a.wav")
+        read(tmp_path / "a.wav")
 
 
-@pytest.mark.parametrize("names", [[], ["Core"]])
 def test_the_script_says_that_another_openvino_is_on_the_path(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, names: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "openvino").mkdir()
-    content = "".join(f"{name} = None\n" for name in names)
-    (tmp_path / "openvino/__init__.py").write_text(content)
-    for name in [name for name in sys.modules if name.split(".")[0] == "openvino"]:
+    (tmp_path / "openvino_genai").mkdir()
+    (tmp_path / "openvino_genai/__init__.py").write_text("")
+    for name in [name for name in sys.modules if name.split(".")[0] == "openvino_genai"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setenv("TRANSFORMERS_VERBOSITY", "error")
     with pytest.raises(SystemExit, match=rf"error: .*{tmp_path}.*`unset PYTHONPATH`"):
         runpy.run_path(str(SCRIPT))
 

@@ -11,10 +11,12 @@ longer audio by timestamps.
 
 import argparse
 import os
+import struct
 import sys
 from pathlib import Path
 
 try:
+    import numpy as np
     import soundfile
     import soxr
     from openvino_genai import WhisperPipeline
@@ -26,6 +28,36 @@ except ImportError as error:
 
 FOLDER = Path(__file__).parent
 RATE = 16_000  # Hz
+UNKNOWN = 0x7FFF_0000  # a size from which on it stands for an unknown one: written to a pipe
+
+
+def read(path: Path) -> np.ndarray:
+    """The samples of a recording, mono, 16 kHz, float32 [time]."""
+    if not path.is_file():
+        sys.exit(f"error: there is no file {path}; give the path of a recording")
+    refuse_cut_wav(path)
+    try:
+        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, soundfile.SoundFileError) as error:
+        sys.exit(f"error: {path} cannot be read as audio: {error}")
+    if not len(audio):
+        sys.exit(f"error: {path} holds no sound, or its header says so; write it anew")
+    return soxr.resample(audio.mean(axis=1), rate, RATE)
+
+
+def refuse_cut_wav(path: Path) -> None:
+    """End where a WAV has less sound than it says, of which libsndfile reads what is there."""
+    with path.open("rb") as file:
+        if file.read(4) != b"RIFF":
+            return
+        at = 12
+        while len(head := (file.seek(at), file.read(8))[1]) == 8:
+            name, size = struct.unpack("<4sI", head)
+            at += 8
+            there = path.stat().st_size - at
+            if name == b"data" and there < size < UNKNOWN:
+                sys.exit(f"error: {path} was cut off: {there} of {size} bytes of sound are there")
+            at += size + size % 2
 
 
 def time_of(seconds: float) -> str:
@@ -47,13 +79,7 @@ def main() -> None:
     parser.add_argument("--words", action="store_true", help="print each word with its times")
     parser.add_argument("--device", default="CPU", help="OpenVINO's name of it, such as GPU")
     args = parser.parse_args()
-    if not args.audio.is_file():
-        sys.exit(f"error: there is no file {args.audio}; give the path of a recording")
-    try:
-        audio, rate = soundfile.read(args.audio, dtype="float32", always_2d=True)
-    except (OSError, soundfile.SoundFileError) as error:
-        sys.exit(f"error: {args.audio} cannot be read as audio: {error}")
-    audio = soxr.resample(audio.mean(axis=1), rate, RATE)
+    audio = read(args.audio)
     settings = {"word_timestamps": True} if args.words else {}
     pipeline = WhisperPipeline(FOLDER, args.device, **settings)
     config = pipeline.get_generation_config()
