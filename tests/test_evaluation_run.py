@@ -212,7 +212,9 @@ def test_what_cannot_be_evaluated_is_a_sentence(demo: Path, clips: Path, tmp_pat
     assert "give --float too" in refusal(
         str(folder), "--clips", str(clips), "--gate", json.dumps(GATE)
     )
-    assert "config.json is missing" in refusal(str(tmp_path), "--clips", str(clips))
+    assert "is no hand-off folder (it has no compiled parts)" in refusal(
+        str(tmp_path), "--clips", str(clips)
+    )
     heard = {"model": "whisper-micro", "rows": []}
     other = tmp_path / "other.json"
     other.write_text(json.dumps(heard), encoding="utf-8")
