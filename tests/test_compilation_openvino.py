@@ -277,6 +277,7 @@ def test_the_decoder_is_what_openvino_genai_expects(whole, model) -> None:
         *("input_ids", "encoder_hidden_states", "beam_idx")
     ]
     assert [port.get_any_name() for port in whole.outputs] == ["logits"]
+    assert whole.get_rt_info(["runtime_options", "KV_CACHE_PRECISION"]).astype(str) == "f16"
     scores = [op for op in whole.get_ordered_ops() if ALIGNMENT in names_at(op)]
     assert [op.get_type_name() for op in scores] == ["Add"] * model.config.decoder_layers
     # What is computed once an utterance: of each layer, the keys and the values.
