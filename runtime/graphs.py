@@ -27,7 +27,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from common.cli import run
 from common.files import listed, replacing, write_json
 from data.whisper import facts_of, load_model
-from runtime.ir import save_model
+from runtime.ir import replace_value, save_model
 from runtime.names import name_layers
 from runtime.parts import DecoderCross, DecoderStep, Encoder
 from runtime.tables import NAMES, TABLES
@@ -96,12 +96,10 @@ def decoder_graph(model: WhisperForConditionalGeneration) -> ov.Model:
     inputs |= {name: keys if "_key_" in name else values for name in cross_names}
     step = convert(DecoderStep(model), inputs, ["logits", *layer_names(config, "present")])
     for name in cross_names:
-        value = cross.output(name).get_node().input_value(0)
-        for port in step.input(name).get_target_inputs():
-            port.replace_source_output(value)
-    nodes = [step.input(name).get_node() for name in ("inputs_embeds", *past_names)]
-    nodes.insert(1, cross.input(0).get_node())
-    return ov.Model(step.get_results(), nodes)
+        replace_value(step.input(name), cross.output(name).get_node().input_value(0))
+    past = [step.input(name) for name in past_names]
+    given = [step.input("inputs_embeds"), cross.input("encoder_hidden_states"), *past]
+    return ov.Model(step.get_results(), [port.get_node() for port in given])
 
 
 def export(checkpoint: Path, out: Path) -> None:

@@ -43,11 +43,24 @@ def read_model(path: Path) -> ov.Model:
 
 def trim_states(request: ov.InferRequest, cached: int) -> None:
     """Make a stateful decoder (see runtime/stateful.py) forget all but the first tokens."""
-    for state in request.query_state():
-        if state.name.startswith(PAST) and cached == 0:
+    for state in (state for state in request.query_state() if state.name.startswith(PAST)):
+        if cached == 0:
             state.reset()
-        elif state.name.startswith(PAST):
+        else:
             state.state = ov.Tensor(np.ascontiguousarray(state.state.data[:, :, :cached]))
+
+
+def replace_value(old: ov.Output, new: ov.Output) -> None:
+    """Let all that reads one value of a graph read another; what makes the other goes on as it was.
+
+    Args:
+        old: The value.
+        new: What is read instead; it may be computed of the old one.
+    """
+    maker = new.get_node()
+    for port in old.get_target_inputs():
+        if port.get_node() != maker:
+            port.replace_source_output(new)
 
 
 def save_model(model: ov.Model, path: Path) -> None:

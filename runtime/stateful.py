@@ -16,7 +16,7 @@ import openvino as ov
 from openvino import op, opset13
 from openvino.op.util import Variable, VariableInfo
 
-from runtime.ir import PAST
+from runtime.ir import PAST, replace_value
 from runtime.tables import Tables
 
 CROSS = "cross_"  # how the names of states begin that hold what was computed of encoder states
@@ -46,7 +46,8 @@ def make_stateful(decoder: ov.Model, tables: Tables) -> ov.Model:
             present = outputs[name.replace(PAST, "present_")].get_node().input_value(0)
             assign, cached = _kept(past, present, batch, beams, name)
             assigns.append(assign)
-    _replace(inputs["inputs_embeds"], _embedding(tables, token_ids, _size(cached, 2), length))
+    embedding = _embedding(tables, token_ids, _size(cached, 2), length)
+    replace_value(inputs["inputs_embeds"], embedding.output(0))
     _name_scores(decoder)
     logits = outputs["logits"].get_node()
     model = ov.Model([logits], assigns, [token_ids, states.get_node(), beams], "decoder")
@@ -65,12 +66,6 @@ def _parameter(name: str, shape: list[int], kind: ov.Type) -> ov.Node:
 def _size(value: ov.Output, axis: int) -> ov.Node:
     """The length of one axis, int64 [1]."""
     return opset13.gather(opset13.shape_of(value, "i64"), np.int64([axis]), np.int64(0))
-
-
-def _replace(old: ov.Output, new: ov.Node) -> None:
-    """Feed everything that an input feeds with something else."""
-    for port in old.get_target_inputs():
-        port.replace_source_output(new.output(0))
 
 
 def _variable(name: str, value: ov.Output) -> Variable:
@@ -111,12 +106,9 @@ def _fixed(value: ov.Output, own: set[ov.Node]) -> bool:
 
 def _once(value: ov.Output, name: str) -> ov.Node:
     """Let a value be computed once, and read from a state after that; what assigns the state."""
-    users = list(value.get_target_inputs())
     variable = _variable(name, value)
     read = opset13.read_value(value.get_node(), variable)
-    for port in users:
-        if port.get_node().get_type_name() != "ReadValue":
-            port.replace_source_output(read.output(0))
+    replace_value(value, read.output(0))
     return op.assign(read, variable)
 
 
@@ -129,7 +121,7 @@ def _kept(
     empty = opset13.broadcast(np.float32(0), shape)
     variable = _variable(name, past)
     chosen = opset13.gather(opset13.read_value(empty, variable), beams, np.int64(0))
-    _replace(past, chosen)
+    replace_value(past, chosen.output(0))
     return op.assign(present.get_node(), variable), chosen.output(0)
 
 
@@ -156,8 +148,6 @@ def _name_scores(decoder: ov.Model) -> None:
     """
     for node in decoder.get_ordered_ops():
         if node.get_friendly_name().endswith(SCORES):
-            users = list(node.output(0).get_target_inputs())
-            named = opset13.add(node, np.float32(0))
-            named.output(0).get_tensor().set_names({ALIGNMENT})
-            for port in users:
-                port.replace_source_output(named.output(0))
+            named = opset13.add(node, np.float32(0)).output(0)
+            named.get_tensor().set_names({ALIGNMENT})
+            replace_value(node.output(0), named)

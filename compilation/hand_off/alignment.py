@@ -12,7 +12,7 @@ from openvino import opset13 as ops
 from common.files import read_json
 from common.listing import check_listed
 from compilation.openvino.samples import empty_past
-from runtime.ir import fix_names, read_model
+from runtime.ir import fix_names, read_model, replace_value
 
 NAME = "alignment"
 
@@ -27,8 +27,7 @@ def alignment_graph(graphs: Path, heads: list[list[int]]) -> ov.Model:
     """
     decoder = read_model(graphs.with_name("decoder.xml"))
     for name, nothing in empty_past(decoder).items():
-        for reader in decoder.input(name).get_target_inputs():
-            reader.replace_source_output(ops.constant(nothing).output(0))
+        replace_value(decoder.input(name), ops.constant(nothing).output(0))
     # In the order of the layers; the attention of tokens to tokens is an operation of its own.
     attentions = [node for node in decoder.get_ordered_ops() if node.get_type_name() == "Softmax"]
     chosen = [ops.gather(attentions[layer].output(0), [head], 1) for layer, head in heads]

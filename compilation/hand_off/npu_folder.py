@@ -36,7 +36,7 @@ def fill(
         names = {file["path"]: f"{model}_{file['path']}" for file in record["files"]}
         copy_listed(path, {old: folder / new for old, new in names.items()})
         files[part] = [{**file, "path": names[file["path"]]} for file in record["files"]]
-        schemes[part] = record["settings"].get("wish", {}).get("scheme")
+        schemes[part] = record["settings"]["wish"]["scheme"]
     first = {part: of[0]["path"] for part, of in files.items()}
     own = read_json(folder / "config.json")
     write_json(folder / "config.json", vendor_config(own, target, first, schemes))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from common.files import listed, read_json
-from common.listing import check_listed
+from common.listing import check_listed, copy_listed
 from runtime.folder import GRAPHS
 from runtime.ir import read_model, save_model
 from runtime.stateful import make_stateful
@@ -33,12 +33,11 @@ def fill(folder: Path, graphs: Path, records: dict[str, Path]) -> dict[str, dict
         UserError: A file is not the one that its manifest lists.
     """
     check_listed(graphs, [TABLES])
-    for record in records.values():
-        check_listed(record)
-    encoder, decoder = (records[part].with_suffix(".xml") for part in GRAPHS)
-    for suffix in (".xml", ".bin"):
-        shutil.copyfile(encoder.with_suffix(suffix), folder / (GRAPHS["encoder"] + suffix))
-    whole = make_stateful(read_model(decoder), load_tables(graphs.with_name(TABLES)))
+    check_listed(records["decoder"])
+    encoder = {f"encoder{kind}": folder / (GRAPHS["encoder"] + kind) for kind in (".xml", ".bin")}
+    copy_listed(records["encoder"], encoder)
+    decoder = read_model(records["decoder"].with_name("decoder.xml"))
+    whole = make_stateful(decoder, load_tables(graphs.with_name(TABLES)))
     save_model(whole, folder / f"{GRAPHS['decoder']}.xml")
     write_tokenizer(folder)
     shutil.copyfile(TRANSCRIBE, folder / TRANSCRIBE.name)

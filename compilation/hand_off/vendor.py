@@ -42,7 +42,7 @@ def cores(part: str, target: str, mode: str) -> dict[str, list[str]]:
     return {"target_clusters": clusters}
 
 
-def part_settings(part: str, file: str, target: str, scheme: str | None) -> dict[str, Any]:
+def part_settings(part: str, file: str, target: str, scheme: str) -> dict[str, Any]:
     """What the runtime is told of one part, its keys with the part's prefix.
 
     The mode is always written: left out, the runtime chooses one (`auto`), and then refuses a part
@@ -52,17 +52,16 @@ def part_settings(part: str, file: str, target: str, scheme: str | None) -> dict
         part: encoder or decoder.
         file: Its file in the folder.
         target: What it was compiled for.
-        scheme: The inference scheme it was compiled for; None where the target is no NPU.
+        scheme: The inference scheme it was compiled for.
     """
-    settings: dict[str, Any] = {"mxq_path": file}
-    if scheme is not None:
-        mode = core_mode(scheme)
-        settings |= {"target_device": target, "core_mode": mode, **cores(part, target, mode)}
+    mode = core_mode(scheme)
+    settings: dict[str, Any] = {"mxq_path": file, "target_device": target, "core_mode": mode}
+    settings |= cores(part, target, mode)
     return {f"{part}_{key}": value for key, value in settings.items()}
 
 
 def vendor_config(
-    checkpoint: dict[str, Any], target: str, files: dict[str, str], schemes: dict[str, str | None]
+    checkpoint: dict[str, Any], target: str, files: dict[str, str], schemes: dict[str, str]
 ) -> dict[str, Any]:
     """config.json of the folder.
 
@@ -70,7 +69,7 @@ def vendor_config(
         checkpoint: The checkpoint's config.json.
         target: What the parts were compiled for.
         files: Of each part, its file in the folder.
-        schemes: Of each part, its inference scheme; None where the target is no NPU.
+        schemes: Of each part, its inference scheme.
     """
     own = {key: value for key, value in checkpoint.items() if key != "_name_or_path"}
     own.pop("torch_dtype", None)

@@ -86,10 +86,8 @@ def float_counts(
     graphs: Path, features: list[np.ndarray], prompts: list[list[int]], generation: Any
 ) -> list[int]:
     """How many tokens to decode of each clip: as many as the float model says."""
-    sessions, positions = (
-        cpu_sessions(graphs),
-        len(load_tables(graphs.with_name(TABLES)).positions),
-    )
+    sessions = cpu_sessions(graphs)
+    positions = len(load_tables(graphs.with_name(TABLES)).positions)
     encoder, decoder, rules = sessions.encoder(), sessions.decoder(), rules_of(generation)
     counts = []
     for feature, prompt in zip(features, prompts, strict=True):
