@@ -14,168 +14,59 @@ milliseconds of an encoding and of a token.
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import nncf
 import numpy as np
-import openvino as ov
-from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
+from benchmarks.recipe_parts import ATTENTION, Model, Recipe, decoder_of, encoder_of
 from calibration.features import encoder_input
 from calibration.greedy import greedy, rules_of
 from calibration.prompts import prompt_tokens
 from common.cli import run
 from common.progress import Progress
-from compilation.openvino.float_layers import layers_of, value_products
-from compilation.openvino.quantise import advanced
-from compilation.openvino.samples import decoder_reader, encoder_reader, read_samples
-from data.clips import Clip, interleave, read_audio, understood
+from data.clips import Clip, read_audio
 from data.whisper import load_feature_extractor, load_generation, load_tokenizer
 from evaluation.scoring import bootstrap
 from evaluation.scoring.text_errors import count_errors
-from runtime.ir import read_model, save_model
 from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder
-from runtime.stateful import make_stateful
-from runtime.tables import TABLES, Tables, load_tables
+from runtime.tables import TABLES, load_tables
 
-RANGES = {
-    "mean": RangeEstimatorParametersSet.MEAN_MINMAX,
-    "histogram": RangeEstimatorParametersSet.HISTOGRAM,
-}
-ATTENTION = ("scores", "context", "q_proj", "k_proj", "v_proj", "out_proj")  # ends of names
-
-
-class Recipe(NamedTuple):
-    """How a part is quantised; the defaults are the pipeline's w8a8."""
-
-    weights_only: bool = False
-    alpha: float = 0.95
-    ranges: str = ""  # of RANGES; empty: minimum and maximum of all samples
-    accurate_bias: bool = False
-    float_layers: tuple[str, ...] = ()  # ends of their names
-    samples: int | None = None  # of the calibration set, from its begin
-    tokens: str = ""  # of the decoder's samples, of SEQUENCES; empty: as they are
-
-
-FLOAT, W8, W8A8 = None, Recipe(weights_only=True), Recipe()
+CLIPS = 20  # that calibrate, of each language: the pipeline's default
+FLOAT, W8 = None, Recipe(weights_only=True)
+W8A8 = Recipe(clips=CLIPS)
+HALF = W8A8._replace(alpha=0.5)
+COUNTS = (5, 10, 20, 40, 80)  # of calibration clips a language
 PAIRS: dict[str, tuple[Recipe | None, Recipe | None]] = {
     "float": (FLOAT, FLOAT),
     "encoder w8": (W8, FLOAT),
     "encoder w8a8, SmoothQuant 0.95": (W8A8, FLOAT),
-    "encoder w8a8, SmoothQuant 0.5": (Recipe(alpha=0.5), FLOAT),
-    "encoder w8a8, SmoothQuant 0.3": (Recipe(alpha=0.3), FLOAT),
-    "encoder w8a8, SmoothQuant off": (Recipe(alpha=-1), FLOAT),
-    "encoder 0.5, mean ranges": (Recipe(alpha=0.5, ranges="mean"), FLOAT),
-    "encoder 0.5, histogram ranges": (Recipe(alpha=0.5, ranges="histogram"), FLOAT),
-    "encoder 0.5, accurate bias correction": (Recipe(alpha=0.5, accurate_bias=True), FLOAT),
-    "encoder 0.5, attention in float": (Recipe(alpha=0.5, float_layers=ATTENTION), FLOAT),
+    "encoder w8a8, SmoothQuant 0.5": (HALF, FLOAT),
+    "encoder w8a8, SmoothQuant 0.3": (W8A8._replace(alpha=0.3), FLOAT),
+    "encoder w8a8, SmoothQuant off": (W8A8._replace(alpha=-1), FLOAT),
+    "encoder 0.5, mean ranges": (HALF._replace(ranges="mean"), FLOAT),
+    "encoder 0.5, histogram ranges": (HALF._replace(ranges="histogram"), FLOAT),
+    "encoder 0.5, accurate bias correction": (HALF._replace(accurate_bias=True), FLOAT),
+    "encoder 0.5, attention in float": (HALF._replace(float_layers=ATTENTION), FLOAT),
     "encoder 0.5, products of attention in float": (
-        Recipe(alpha=0.5, float_layers=("scores", "context")),
+        HALF._replace(float_layers=("scores", "context")),
         FLOAT,
     ),
-    "encoder 0.5, fc2 in float": (Recipe(alpha=0.5, float_layers=("fc2",)), FLOAT),
+    "encoder 0.5, fc2 in float": (HALF._replace(float_layers=("fc2",)), FLOAT),
+    **{f"encoder 0.5, {count} clips": (HALF._replace(clips=count), FLOAT) for count in COUNTS},
     "decoder w8": (FLOAT, W8),
     "decoder w8a8, SmoothQuant 0.95": (FLOAT, W8A8),
-    "decoder w8a8, SmoothQuant 0.5": (FLOAT, Recipe(alpha=0.5)),
-    "decoder w8a8, no prompt": (FLOAT, Recipe(tokens="no prompt")),
-    "decoder w8a8, no prompt, positions four early": (FLOAT, Recipe(tokens="early")),
-    "decoder w8a8, end token": (FLOAT, Recipe(tokens="end")),
-    "decoder w8a8, all three": (FLOAT, Recipe(tokens="tutorial")),
+    "decoder w8a8, SmoothQuant 0.5": (FLOAT, HALF),
+    "decoder w8a8, SmoothQuant off": (FLOAT, W8A8._replace(alpha=-1)),
+    **{f"decoder w8a8, {count} clips": (FLOAT, W8A8._replace(clips=count)) for count in COUNTS},
+    "decoder w8a8, end token": (FLOAT, W8A8._replace(tokens="end")),
+    "decoder w8a8, no prompt": (FLOAT, W8A8._replace(tokens="no prompt")),
+    "decoder w8a8, no prompt, positions four early": (FLOAT, W8A8._replace(tokens="early")),
+    "decoder w8a8, all three": (FLOAT, W8A8._replace(tokens="tutorial")),
     "both w8a8, 0.95": (W8A8, W8A8),
     "both w8": (W8, W8),
-    "encoder 0.5, decoder w8": (Recipe(alpha=0.5), W8),
+    "encoder 0.5, decoder w8": (HALF, W8),
 }
-SEQUENCES: dict[str, Callable[[Tables, list[int], int, int], np.ndarray]] = {
-    "no prompt": lambda tables, ids, start, end: tables.embed(np.array([ids[start:]]), start),
-    "early": lambda tables, ids, start, end: tables.embed(np.array([ids[start:]])),
-    "end": lambda tables, ids, start, end: tables.embed(np.array([[*ids, end]])),
-    "tutorial": lambda tables, ids, start, end: tables.embed(np.array([[*ids[start:], end]])),
-}
-
-
-class Model(NamedTuple):
-    """What the pipeline has made of a model."""
-
-    graphs: Path
-    sets: Path
-    checkpoint: Path
-    clips: list[Clip]
-
-    @classmethod
-    def of(cls, name: str, count: int) -> "Model":
-        """A model of this checkout, and the first clips of each language."""
-        checkpoint = Path(f"data/checkpoints/{name}.json")
-        manifests = sorted(Path("data/audio_files/evaluation").glob("*.jsonl"))
-        clips = understood(interleave(manifests), load_generation(checkpoint))
-        languages = {clip["language"] for clip in clips}
-        sets = Path("calibration/sets") / name
-        return cls(Path("runtime/float") / name, sets, checkpoint, clips[: count * len(languages)])
-
-
-def quantised(graph: ov.Model, samples: list[Any], read: Any, recipe: Recipe) -> ov.Model:
-    """An int8 twin of a float graph."""
-    names = [name for name in layers_of(graph) if name.endswith(recipe.float_layers)]
-    kept = names if recipe.float_layers else []
-    if recipe.weights_only:
-        return nncf.compress_weights(graph)
-    parameters = advanced(recipe.alpha)
-    if recipe.ranges:
-        parameters.activations_range_estimator_params = RANGES[recipe.ranges]
-    scope = [*kept, *(name for name in value_products(graph) if name not in kept)]
-    return nncf.quantize(
-        graph,
-        nncf.Dataset(samples, read),
-        subset_size=len(samples),
-        model_type=nncf.ModelType.TRANSFORMER,
-        fast_bias_correction=not recipe.accurate_bias,
-        ignored_scope=nncf.IgnoredScope(names=scope) if scope else None,
-        advanced_parameters=parameters,
-    )
-
-
-def encoder_of(model: Model, recipe: Recipe | None, folder: Path) -> Path:
-    """The encoder of a recipe."""
-    graph = read_model(model.graphs / "encoder.xml")
-    if recipe:
-        manifest = model.sets / "encoder/manifest.json"
-        samples = read_samples(manifest, "encoder")[: recipe.samples]
-        graph = quantised(graph, samples, encoder_reader(manifest.parent, graph), recipe)
-    save_model(graph, folder / "encoder.xml")
-    return folder / "encoder.xml"
-
-
-def decoder_of(model: Model, recipe: Recipe | None, folder: Path) -> Path:
-    """The stateful decoder of a recipe."""
-    graph = read_model(model.graphs / "decoder.xml")
-    if recipe:
-        manifest = model.sets / "decoder/manifest.json"
-        samples = read_samples(manifest, "decoder")[: recipe.samples]
-        read = decoder_reader(manifest.parent, graph)
-        if recipe.tokens:
-            read = with_tokens(model, read, SEQUENCES[recipe.tokens])
-        graph = quantised(graph, samples, read, recipe)
-    out = folder / "decoder.xml"
-    save_model(make_stateful(graph, load_tables(model.graphs / TABLES)), out)
-    return out
-
-
-def with_tokens(model: Model, read: Any, sequence: Any) -> Any:
-    """The reader of samples whose token sequences are others."""
-    tables = load_tables(model.graphs / TABLES)
-    generation = load_generation(model.checkpoint)
-    asked = {prompt_tokens("en", task, generation)[-1] for task in ("transcribe", "timestamps")}
-    asked |= set(generation.task_to_id.values())
-    (end, *_) = rules_of(generation).ends
-
-    def changed(sample: dict[str, Any]) -> dict[str, np.ndarray]:
-        ids = sample["token_ids"]
-        start = 1 + max(place for place, token in enumerate(ids) if token in asked)
-        embeddings = sequence(tables, ids, start, end)
-        return read(sample) | {"inputs_embeds": embeddings}
-
-    return changed
 
 
 class Figures:

@@ -4,8 +4,8 @@ Example, then the whole pipeline on them with OpenAI's weights:
     python -m benchmarks.telephone_prompts benchmarks/telephone_prompts
     snakemake --cores 8 --configfile benchmarks/telephone_prompts.yaml
 
-The packages asterisk-core-sounds-{en,es,fr,it,ru} and their -wav (8 kHz; CC BY-SA 3.0, the Russian
-ones CC BY 3.0) are fetched with apt-get and unpacked with dpkg-deb, without root; --packages names a
+The packages asterisk-core-sounds-{en,es,fr,it,ru} and their -wav (8 kHz; CC BY-SA 3.0, Russian CC
+BY 3.0) are fetched with apt-get and unpacked with dpkg-deb, without root; --packages names a
 folder that has them already. One voice a language. The Spanish texts have no accents, and so float
 and compiled model alike have errors there that nobody hears.
 """
