@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from transformers import WhisperForConditionalGeneration
 
-from benchmarks.recipes import W8A8, Model, decoder_of
+from benchmarks.recipe_parts import Model, decoder_of
+from benchmarks.recipes import W8A8
 from calibration.features import encoder_input
 from common.cli import run
 from common.progress import Progress
@@ -72,8 +73,8 @@ def hear_clips(model: Model, whispers: Whispers) -> dict[tuple[str, str], list[H
         said, code = clip["transcription"], clip["whisper_language"]
         for name, whisper in whispers.items():
             first = whisper.generation_config.no_timestamps_token_id + 1
-            for asked, timestamps in zip(ASKED[:2], (False, True), strict=True):
-                text = generate(whisper, processor, states, code, "transcribe", timestamps)
+            for asked, task in zip(ASKED[:2], ("transcribe", "timestamps"), strict=True):
+                text = generate(whisper, processor, states, code, task)
                 ends = segment_ends(text.tokens, first)
                 found.setdefault((asked, name), []).append(Heard(text.text, said, code, ends))
     return found

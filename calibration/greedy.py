@@ -69,6 +69,7 @@ def greedy(
     rules: Rules,
     positions: int,
     max_new_tokens: int,
+    heard: list[np.ndarray] | None = None,
 ) -> list[list[int]]:
     """All tokens that the decoder is fed for each clip: its prompt, then what it says.
 
@@ -82,6 +83,8 @@ def greedy(
         rules: The checkpoint's.
         positions: How many tokens the checkpoint has positions for.
         max_new_tokens: Tokens after the prompt at most; cut to what there are positions for.
+        heard: Where given, the logits [B, vocabulary] of each step after the longest prompt are
+            appended, before any token is forbidden.
     """
     rows = [list(prompt) for prompt in prompts]
     limits = [min(len(prompt) + max_new_tokens, positions) for prompt in prompts]
@@ -91,6 +94,8 @@ def greedy(
     while not all(finished):
         scores = decoder.step(feed, cached)[:, -1]
         cached += feed.shape[1]
+        if heard is not None and cached >= max(map(len, prompts)):
+            heard.append(scores.copy())
         for row, (ids, prompt) in enumerate(zip(rows, prompts, strict=True)):
             if finished[row] or len(ids) > cached:  # or it is still fed its prompt
                 continue

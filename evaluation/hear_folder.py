@@ -4,8 +4,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from transformers import WhisperProcessor
-
 from calibration.features import encoder_input
 from common.cli import UserError
 from common.files import is_unchanged, read_json, sha256_of
@@ -13,7 +11,8 @@ from compilation.hand_off import sums, vendor
 from data.clips import Clip, interleave, read_audio, understood
 from evaluation.quality.evaluate import sizes_of
 from evaluation.speed.npu_meter import NpuMeter, npu_meter, power_mode, summary
-from evaluation.transcription.generate import detect, generate
+from evaluation.transcription.generate import by_beams
+from evaluation.transcription.hear import detect, hear
 from evaluation.transcription.models import with_sessions
 from evaluation.transcription.pairings import Pairings
 from evaluation.transcription.transcribe_clips import transcribe_clips
@@ -70,24 +69,23 @@ def evaluate_folder(folder: Path, clips: Path, beams: int = 1) -> dict[str, Any]
     manifests = clips_for(manifest, clips)
     tasks = manifest["calibration"]["decoder"]["settings"]["tasks"]
     encoder, decoder = sessions_of(folder)
-    whisper = with_sessions(folder, encoder, decoder)
-    processor = WhisperProcessor.from_pretrained(str(folder))
-    pairings = Pairings({"compiled": encoder}, {"compiled": whisper}, processor)
-    chosen = understood(interleave(manifests), whisper.generation_config)
+    pairings = Pairings.with_files(folder, {"compiled": encoder}, {"compiled": decoder})
+    generation, processor = pairings.generation, pairings.processor
+    chosen = understood(interleave(manifests), generation)
     check_recordings(chosen)
-    whisper.generation_config.num_beams = beams
+    by = hear if beams == 1 else by_beams(with_sessions(folder, encoder, decoder), beams)
     warmed_up = device_of(folder) == NPU
     if warmed_up:
-        # The first generation of a process may differ from all others on an NPU. By a Whisper of
-        # its own: one keeps the logits of what it has heard last.
+        # The first generation of a process may differ from all others on an NPU.
         features = encoder_input(processor.feature_extractor, read_audio(chosen[0]))
         language, states = chosen[0]["whisper_language"], encoder.encode(features)
-        generate(with_sessions(folder, encoder, decoder), processor, states, language, "transcribe")
+        by(decoder, states, language, "transcribe", generation, processor)
         print("a first clip was heard once before, for nothing: to warm up", file=sys.stderr)
     meter = _meter(folder) if warmed_up else None
     facts, rows = [], []
-    for heard in transcribe_clips(pairings, chosen, tasks, "device"):
-        name, found = heard.clip["path"].name, detect(whisper, heard.states["compiled"])
+    for heard in transcribe_clips(pairings, chosen, tasks, "device", by):
+        name = heard.clip["path"].name
+        found = detect(decoder, heard.states["compiled"], generation)
         own = {"clip": name, **{key: heard.clip[key] for key in KEPT}, "states": None}
         if meter:
             own["npu"] = meter.last(heard.seconds)

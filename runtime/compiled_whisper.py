@@ -49,6 +49,10 @@ class CompiledWhisper(WhisperForConditionalGeneration):
         self.proj_out = nn.Identity()
         self.eval()
 
+    def forget(self) -> None:
+        """Begin the next utterance anew: something else has used the decoder's session."""
+        self.model.decoder.forget()
+
 
 class _EncoderBridge(WhisperEncoder):
     """The library's encoder module, with a session in place of its layers."""
@@ -70,8 +74,9 @@ class _DecoderBridge(nn.Module):
     def __init__(self, config: WhisperConfig, session: DecoderSession) -> None:
         super().__init__()
         self._session = session
-        self._states = np.empty(0, np.float32)
-        self._fed: list[int] = []
+        self._states: np.ndarray
+        self._fed: list[int]
+        self.forget()
         shape = config.max_target_positions, config.vocab_size
         self._logits = np.empty(shape, dtype=np.float32)
 
@@ -91,6 +96,10 @@ class _DecoderBridge(nn.Module):
         else:
             logits = torch.stack([self._row(*row).clone() for row in rows])
         return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=logits)
+
+    def forget(self) -> None:
+        """Take nothing for fed."""
+        self._states, self._fed = np.empty(0, np.float32), []
 
     def _row(self, ids: list[int], states: torch.Tensor) -> torch.Tensor:
         """Logits [L, vocabulary] of one sequence, computed from where it differs from the last.

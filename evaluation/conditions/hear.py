@@ -19,6 +19,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from calibration import prompts
 from calibration.features import encoder_input
 from common.cli import run
 from common.files import read_json, sha256_of, write_json
@@ -28,10 +31,13 @@ from data.clips import interleave, is_multilingual, understood
 from evaluation.conditions.recordings import Asked, Recording, audio_of, recordings_of
 from evaluation.scoring.conditions import LONG, TIMESTAMPS
 from evaluation.scoring.segments import segment_ends
-from evaluation.transcription.generate import Text, generate, references
+from evaluation.transcription.hear import Text, hear
 from evaluation.transcription.long_audio import transcribe
+from evaluation.transcription.models import with_sessions
 from evaluation.transcription.pairings import Pairings, pairings_of
+from evaluation.transcription.references import references
 from evaluation.transcription.transcribe_clips import Row
+from runtime.compiled_whisper import CompiledWhisper
 
 
 def hear_conditions(
@@ -49,11 +55,15 @@ def hear_conditions(
         UserError: A file of the model or a clip is missing or was changed.
     """
     pairings = pairings_of(graphs, compiled.parent)
-    generation = pairings.whispers["float"].generation_config
+    generation = pairings.generation
     clips = understood(interleave(clip_manifests), generation)
     spoken = [clip for clip in clips if references(clip, generation, ["transcribe"])]
     recordings, missing = recordings_of(spoken, asked)
     manifest = read_json(compiled)
+    whole = {
+        kind: with_sessions(compiled.parent, encoder, pairings.decoders[kind])
+        for kind, encoder in pairings.encoders.items()
+    }
     progress = Progress(recordings, desc="conditions", unit="recording")
     return {
         "model": manifest["model"],
@@ -61,15 +71,19 @@ def hear_conditions(
         "manifest_sha256": sha256_of(compiled),
         "asked": asked._asdict(),
         "missing": missing,
-        "rows": [row_of(pairings, recording) for recording in progress],
+        "rows": [row_of(pairings, whole, recording) for recording in progress],
     }
 
 
-def row_of(pairings: Pairings, recording: Recording) -> Row:
+def row_of(pairings: Pairings, whole: dict[str, CompiledWhisper], recording: Recording) -> Row:
     """What the models make of a recording: a row as in transcripts.json, the condition its task."""
     audio = audio_of(recording)
-    hear = _in_windows if recording.condition == LONG else _in_one_pass
-    texts = {f"{kind}+{kind}": hear(pairings, kind, recording, audio) for kind in pairings.whispers}
+    texts = {
+        f"{kind}+{kind}": _in_windows(whisper, pairings, recording, audio)
+        if recording.condition == LONG
+        else _in_one_pass(kind, pairings, recording, audio)
+        for kind, whisper in whole.items()
+    }
     row = {
         "clip": recording.name,
         "language": recording.language,
@@ -83,30 +97,29 @@ def row_of(pairings: Pairings, recording: Recording) -> Row:
     }
     if recording.condition != TIMESTAMPS:
         return row
-    first = pairings.whispers["float"].generation_config.no_timestamps_token_id + 1
+    first = pairings.generation.no_timestamps_token_id + 1
     return row | {
         "ends": {pairing: segment_ends(one.tokens, first) for pairing, one in texts.items()}
     }
 
 
-def _in_windows(pairings: Pairings, kind: str, recording: Recording, audio: Any) -> Text:
+def _in_windows(
+    whisper: CompiledWhisper, pairings: Pairings, recording: Recording, audio: np.ndarray
+) -> Text:
     """The text of audio of any length; no text is cut off, as it is made window by window."""
-    whisper = pairings.whispers[kind]
+    whisper.forget()
     asked = {"language": recording.whisper_language, "task": "transcribe"}
-    known = asked if is_multilingual(whisper.generation_config) else {}
+    known = asked if is_multilingual(pairings.generation) else {}
     return Text(transcribe(whisper, pairings.processor, audio, known), [], False)
 
 
-def _in_one_pass(pairings: Pairings, kind: str, recording: Recording, audio: Any) -> Text:
-    features = encoder_input(pairings.processor.feature_extractor, audio)
-    return generate(
-        pairings.whispers[kind],
-        pairings.processor,
-        pairings.encoders[kind].encode(features),
-        recording.whisper_language,
-        "transcribe",
-        timestamps=recording.condition == TIMESTAMPS,
+def _in_one_pass(kind: str, pairings: Pairings, recording: Recording, audio: np.ndarray) -> Text:
+    states = pairings.encoders[kind].encode(
+        encoder_input(pairings.processor.feature_extractor, audio)
     )
+    task = prompts.TIMESTAMPS if recording.condition == TIMESTAMPS else prompts.TRANSCRIBE
+    asked = recording.whisper_language, task, pairings.generation, pairings.processor
+    return hear(pairings.decoders[kind], states, *asked)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -12,8 +12,6 @@ from common.files import write_json
 from common.listing import check_listed
 from data.cache import local_folder
 from data.clips import interleave, understood
-from data.whisper import load_processor
-from evaluation.transcription.models import with_sessions
 from evaluation.transcription.pairings import Pairings
 from evaluation.transcription.transcribe_clips import transcribe_clips
 from runtime.ir import CHOSEN, read_model
@@ -43,9 +41,9 @@ def transcribe_trial(
         encoder = OpenVinoEncoder(parts / "encoder.xml", CHOSEN)
         whole = make_stateful(read_model(parts / "decoder.xml"), tables)
         decoder = OpenVinoDecoder(whole, CHOSEN)
-    whisper = with_sessions(local_folder(checkpoint), encoder, decoder)
-    pairings = Pairings({kind: encoder}, {kind: whisper}, load_processor(checkpoint))
-    clips = understood(interleave(clip_manifests), whisper.generation_config)
+    files = local_folder(checkpoint)
+    pairings = Pairings.with_files(files, {kind: encoder}, {kind: decoder})
+    clips = understood(interleave(clip_manifests), pairings.generation)
     seconds, audio_seconds, rows = 0.0, 0.0, []
     for one in transcribe_clips(pairings, clips, tasks, f"{kind} parts"):
         seconds += one.seconds

@@ -1,6 +1,6 @@
 """Hear held-out clips with float and compiled parts, in every pairing; score.py scores it.
 
-Every pairing goes through the same `generate()`, so the result says which half broke. A clip is
+Every pairing is decoded in the same way, so the result says which half broke. A clip is
 encoded once by each encoder.
 
 Example:
@@ -15,9 +15,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from transformers import WhisperForConditionalGeneration
-
 from calibration.prompts import prompt_tokens
 from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_json
@@ -25,7 +22,7 @@ from compilation.hand_off.expect import POSITIONS
 from data.clips import Clip, interleave, understood
 from evaluation.quality.distances import distance, logit_distances
 from evaluation.scoring.pairs import FLOAT
-from evaluation.transcription.generate import detect, logits_of
+from evaluation.transcription.hear import detect, logits_of
 from evaluation.transcription.pairings import Pairings, pairings_of
 from evaluation.transcription.transcribe_clips import Transcribed, transcribe_clips
 
@@ -35,29 +32,29 @@ FACTS = ("language", "whisper_language", "seconds")
 
 def facts_of(heard: Transcribed, pairings: Pairings) -> dict[str, Any]:
     """What is known of a clip beside its texts: states, logits, detected languages."""
-    clip, states, whispers = heard.clip, heard.states, pairings.whispers
+    clip, states = heard.clip, heard.states
     # Behind the clip, all states are those of silence.
     spoken = int(clip["seconds"] * POSITIONS) + 1
     facts = {"clip": str(clip["path"]), **{key: clip[key] for key in FACTS}}
     facts["states"] = distance(*(states[kind][:, :spoken] for kind in KINDS))
     if "transcribe" in heard.texts:
-        said = heard.texts["transcribe"][FLOAT].tokens
-        facts["logits"] = _logits(whispers, states["float"], clip["whisper_language"], said)
-    found = {kind: detect(whispers[kind], states[kind]) for kind in KINDS}
+        facts["logits"] = _logits(heard, pairings)
+    found = {
+        kind: detect(pairings.decoders[kind], states[kind], pairings.generation) for kind in KINDS
+    }
     return facts | {"detected": found if found["float"] else None}
 
 
-def _logits(
-    whispers: dict[str, WhisperForConditionalGeneration],
-    states: np.ndarray,
-    language: str,
-    said: list[int],
-) -> dict[str, Any]:
+def _logits(heard: Transcribed, pairings: Pairings) -> dict[str, Any]:
     """How far the compiled decoder is from the float one, fed what the float model says."""
-    generation = whispers["float"].generation_config
-    prompt = prompt_tokens(language, "transcribe", generation)
-    fed = said[: generation.max_length - len(prompt) - 1]
-    return logit_distances(*(logits_of(whispers[kind], states, prompt, fed) for kind in KINDS))
+    own, other = (heard.texts["transcribe"][name] for name in (FLOAT, "float+compiled"))
+    logits = other.logits
+    if other.tokens != own.tokens:
+        language = heard.clip["whisper_language"]
+        prompt = prompt_tokens(language, "transcribe", pairings.generation)
+        compiled, states = pairings.decoders["compiled"], heard.states["float"]
+        logits = logits_of(compiled, states, prompt, own.tokens[: len(own.logits) - 1])
+    return logit_distances(own.logits, logits)
 
 
 def evaluate(
@@ -73,8 +70,7 @@ def evaluate(
         tasks: Tasks that the checkpoint was trained for.
     """
     pairings = pairings_of(graphs, compiled.parent)
-    generation = pairings.whispers["float"].generation_config
-    clips = understood(interleave(clip_manifests), generation)
+    clips = understood(interleave(clip_manifests), pairings.generation)
     _refuse_shared_sentences(clips, calibration)
     facts, rows = [], []
     for heard in transcribe_clips(pairings, clips, tasks, "evaluation"):

@@ -32,10 +32,18 @@ def with_sessions(
     torch.set_num_threads(1)
     # Not from the folder: its model type is the one of the NPU vendor's runtime.
     config = WhisperConfig.from_dict(read_json(folder / "config.json"))
+    return CompiledWhisper(config, generation_of(folder), encoder, decoder)
+
+
+def generation_of(folder: Path) -> GenerationConfig:
+    """The generation configuration in a folder; its `max_length` is what there are positions for.
+
+    Or less, where it says so. (Without any, the library would stop after 20 tokens.)
+    """
     generation = GenerationConfig.from_pretrained(folder)
-    # Without a limit of its own, the library would stop after 20 tokens.
-    generation.max_length = generation.max_length or config.max_target_positions
-    return CompiledWhisper(config, generation, encoder, decoder)
+    positions = read_json(folder / "config.json")["max_target_positions"]
+    generation.max_length = min(generation.max_length or positions, positions)
+    return generation
 
 
 def load_compiled(folder: Path) -> tuple[WhisperForConditionalGeneration, WhisperProcessor]:

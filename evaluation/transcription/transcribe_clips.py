@@ -1,7 +1,7 @@
 """The loop over clips: each is encoded by every encoder, and transcribed by every pairing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -11,9 +11,11 @@ from calibration.features import encoder_input
 from common.cli import UserError
 from common.progress import Progress
 from data.clips import Clip, read_audio
-from evaluation.transcription.generate import Text, generate, references
+from evaluation.transcription.hear import Text, hear
 from evaluation.transcription.pairings import Pairings
+from evaluation.transcription.references import references
 
+Hear = Callable[..., Text]  # as hear.hear
 Row = dict[str, Any]  # of transcripts.json: what pairings make of a clip for one task
 
 
@@ -28,7 +30,7 @@ class Transcribed(NamedTuple):
 
 
 def transcribe_clips(
-    pairings: Pairings, clips: list[Clip], tasks: list[str], what: str
+    pairings: Pairings, clips: list[Clip], tasks: list[str], what: str, by: Hear = hear
 ) -> Iterator[Transcribed]:
     """Every clip, transcribed and translated by every pairing in one pass over the window.
 
@@ -37,18 +39,18 @@ def transcribe_clips(
         clips: In languages that the model knows.
         tasks: Tasks that the checkpoint was trained for.
         what: Is done, for the progress.
+        by: How a decoder's tokens are chosen.
 
     Raises:
         UserError: After the last clip, if none has a human text to be compared with.
     """
-    (generation, *_) = [whisper.generation_config for whisper in pairings.whispers.values()]
     scored = False
     for clip in Progress(clips, desc=what, unit="clip"):
         features = encoder_input(pairings.processor.feature_extractor, read_audio(clip))
         begin = time.perf_counter()
         states = {kind: one.encode(features) for kind, one in pairings.encoders.items()}
-        wanted = references(clip, generation, tasks)
-        texts = {task: _texts(pairings, states, clip, task) for task in wanted}
+        wanted = references(clip, pairings.generation, tasks)
+        texts = {task: _texts(pairings, states, clip, task, by) for task in wanted}
         seconds = time.perf_counter() - begin
         rows = [row_of(clip, task, reference, texts[task]) for task, reference in wanted.items()]
         scored |= bool(rows)
@@ -58,13 +60,13 @@ def transcribe_clips(
 
 
 def _texts(
-    pairings: Pairings, states: dict[str, np.ndarray], clip: Clip, task: str
+    pairings: Pairings, states: dict[str, np.ndarray], clip: Clip, task: str, by: Hear
 ) -> dict[str, Text]:
     """What every pairing makes of a clip."""
-    whispers, language = pairings.whispers, clip["whisper_language"]
+    asked = clip["whisper_language"], task, pairings.generation, pairings.processor
     return {
-        f"{e}+{d}": generate(whispers[d], pairings.processor, states[e], language, task)
-        for e, d in product(states, whispers)
+        f"{e}+{d}": by(pairings.decoders[d], states[e], *asked)
+        for e, d in product(states, pairings.decoders)
     }
 
 

@@ -9,8 +9,8 @@ from calibration.features import encoder_input
 from calibration.prompts import prompt_tokens, task_of
 from common.cli import UserError
 from data.audio import RATE
-from evaluation.transcription.generate import detect, generate
-from evaluation.transcription.models import with_sessions
+from evaluation.transcription.hear import detect, hear
+from evaluation.transcription.models import generation_of
 from runtime.folder import sessions_of
 from runtime.word_times import Word, WordTimes
 
@@ -28,7 +28,7 @@ def timed_words(folder: Path, audio: np.ndarray, asked: dict[str, str]) -> list[
     """
     times = WordTimes(folder)
     encoder, decoder = sessions_of(folder)
-    whisper = with_sessions(folder, encoder, decoder)
+    generation = generation_of(folder)
     processor = WhisperProcessor.from_pretrained(str(folder))
     if len(audio) > processor.feature_extractor.n_samples:
         raise UserError(
@@ -36,10 +36,9 @@ def timed_words(folder: Path, audio: np.ndarray, asked: dict[str, str]) -> list[
             f" s; give one of at most {processor.feature_extractor.chunk_length} s"
         )
     states = encoder.encode(encoder_input(processor.feature_extractor, audio))
-    generation = whisper.generation_config
-    language = asked.get("language") or detect(whisper, states) or "en"
+    language = asked.get("language") or detect(decoder, states, generation) or "en"
     task = asked.get("task", "transcribe")
-    heard = generate(whisper, processor, states, language, task)
+    heard = hear(decoder, states, language, task, generation, processor)
     prompt = prompt_tokens(language, task_of(task), generation)
     fed, seconds = [*prompt, *heard.tokens], len(audio) / RATE
     spoken = "en" if task == "translate" else language
