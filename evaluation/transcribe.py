@@ -9,15 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from transformers import WhisperForConditionalGeneration
+from transformers import GenerationConfig
 
 from common.cli import UserError, run
 from common.nearest import nearest
 from data.audio import to_mono
 from data.clips import is_multilingual
 from evaluation.transcription.long_audio import transcribe
-from evaluation.transcription.models import load_compiled
+from evaluation.transcription.models import generation_of, load_compiled
 from evaluation.transcription.words import timed_words
+from runtime.folder import CPU, device_of
 
 
 def read_mono(path: Path) -> np.ndarray:
@@ -50,21 +51,27 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = parser.parse_args(argv)
     audio = read_mono(args.audio)
+    if args.words and device_of(args.folder) == CPU:
+        raise UserError(
+            f"times of words in a folder for the CPU are its own script's; type: python"
+            f" {args.folder / 'transcribe.py'} {args.audio} --words"
+        )
     if args.words:
-        asked = {"task": args.task} | ({"language": args.language} if args.language else {})
+        asked = _asked(generation_of(args.folder), args.language, args.task)
         for word in timed_words(args.folder, audio, asked):
             print(f"{word.begin:6.2f} {word.end:6.2f} {word.text.strip()}")
         return
     model, processor = load_compiled(args.folder)
-    asked = _prompt(model, args.language, args.task)
+    asked = _asked(model.generation_config, args.language, args.task)
     print(transcribe(model, processor, audio, asked, args.timestamps))
 
 
-def _prompt(
-    model: WhisperForConditionalGeneration, language: str | None, task: str
-) -> dict[str, str]:
-    """Language and task for `generate`; an English-only model takes neither."""
-    generation = model.generation_config
+def _asked(generation: GenerationConfig, language: str | None, task: str) -> dict[str, str]:
+    """Language and task for `generate`; an English-only model takes neither.
+
+    Raises:
+        UserError: The model does not know the language, or has no tasks.
+    """
     if not is_multilingual(generation):
         if language not in (None, "en") or task != "transcribe":
             raise UserError("this model is English-only; it transcribes English and nothing else")

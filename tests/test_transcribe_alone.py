@@ -19,6 +19,7 @@ import soundfile
 import soxr
 from transformers import WhisperTokenizer
 
+from common.cli import UserError
 from common.files import read_json, write_json
 from evaluation import transcribe
 from tests.imports import ROOT
@@ -155,6 +156,8 @@ def test_words_have_times(
     audio = clips / "it_it_0001.wav"
     result = alone(python, folder / SCRIPT.name, audio, "--words")
     assert "--words needs `alignment_heads` in generation_config.json" in result.stderr
+    with pytest.raises(UserError, match=f"python {folder / SCRIPT.name} {audio} --words"):
+        transcribe.main([str(folder), str(audio), "--words"])
     copy = Path(shutil.copytree(folder, tmp_path / "cpu"))
     rules = read_json(copy / "generation_config.json")
     write_json(copy / "generation_config.json", rules | {"alignment_heads": [[1, 0], [1, 2]]})

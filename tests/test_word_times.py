@@ -72,6 +72,8 @@ def test_words_have_the_times_that_transformers_gives_them(
         ends = np.abs(np.array([float(end) for _, end, _ in printed]) - [one.end for one in found])
         assert np.median(ends) <= 0.1  # 8 bits in the encoder and in what is heard
     assert np.median(differences) == 0 and max(differences) <= 0.02
+    with pytest.raises(UserError, match="language `english` is unknown to this model"):
+        transcribe.main([str(npu), str(clip["path"]), "--language", "english", "--words"])
     path = npu / "README.md"
     assert "alignment.xml" not in path.read_text(encoding="utf-8")  # the checkpoint has no heads
     readme.write(npu)
