@@ -35,7 +35,8 @@ include: "evaluation/rules.smk"
 
 wildcard_constraints:
     model="|".join(map(re.escape, config["models"])),
-    variant="|".join(map(re.escape, VARIANTS.configs)),
+    # In brackets: an empty expression would be taken for none.
+    variant=f"(?:{'|'.join(map(re.escape, VARIANTS.configs))})",
     language="[a-z0-9_]+",
     split="train|validation|test",
     use="calibration|evaluation",

@@ -14,13 +14,14 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 from common.cli import UserError
+from common.model_names import split
 from compilation.qb.limits import NPU_TARGETS
 from compilation.targets import compiler_version, resolve
 from data.languages import FLEURS_TO_WHISPER
 from pipeline.config import check
 from pipeline.local_file_hashes import Contents
 from pipeline.speech import Speech, checkpoint_content
-from pipeline.variants import Config, Folder, Variants, distinct, split
+from pipeline.variants import Config, Folder, Variants, distinct
 
 MEMORY = Path(".snakemake/content.json")  # of hashes; without it, files are hashed again
 Deployed = Collection[DeploymentMethod]

@@ -13,8 +13,9 @@ import jsonschema
 import yaml
 
 from common.cli import UserError
+from common.model_names import SIGN, split
 from common.nearest import nearest
-from pipeline.variants import SIGN, laid_over, split
+from pipeline.variants import laid_over
 
 SCHEMA = Path(__file__).parent.parent / "config.schema.yaml"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, where it is there, is quick

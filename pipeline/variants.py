@@ -15,17 +15,12 @@ from typing import Any, NamedTuple
 
 from snakemake.utils import update_config
 
+from common.model_names import SIGN
+
 PARTS = ("encoder", "decoder")
-SIGN = "@"
 PLAIN = ""
 NPU_SETTINGS = ("recipe", "inference_scheme", "activation_16bits", "overrides")
 Config = dict[str, Any]
-
-
-def split(name: str) -> tuple[str, str]:
-    """Model and variant of a name in `build`: `a@b` is `a` and `@b`."""
-    model, sign, variant = name.partition(SIGN)
-    return model, sign + variant
 
 
 def laid_over(config: Config, changes: Config) -> Config:

@@ -8,9 +8,12 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 from common.cli import UserError
-from common.files import read_json
+from common.files import read_json, read_jsonl, write_jsonl
 from common.source_files import ROOT
 from data.languages import FLEURS_TO_WHISPER
+from evaluation.quality import evaluate
+from evaluation.transcription import transcribe_clips
+from evaluation.transcription.generate import Text
 from pipeline.build import Build
 from pipeline.config import check
 from pipeline.variants import Folder, Variants
@@ -154,3 +157,39 @@ def test_a_variant_joins_a_build_that_is_done(demo: Path) -> None:
     assert kept["parts"]["encoder"] == plain["parts"]["encoder"]
     assert kept["parts"]["decoder"]["settings"]["keep_float"] == ["decoder.layers.0.fc1"]
     assert planned(demo, *DEMO) == {}
+
+
+def test_texts_that_variants_share_are_heard_once(
+    demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And so are those of a killed evaluation; a compiled model itself is heard each time."""
+    heard: list[str] = []
+    generate = transcribe_clips.generate
+
+    def counted(whisper: object, *given: object) -> Text:
+        heard.append("text")
+        return generate(whisper, *given)
+
+    monkeypatch.setattr(transcribe_clips, "generate", counted)
+    monkeypatch.chdir(demo)
+    clips = tmp_path / "ko_kr.jsonl"
+    (line, *_) = read_jsonl(demo / "data/audio_files/evaluation/ko_kr.jsonl")
+    write_jsonl(clips, [{**line, "file": str(demo / "data/audio_files/evaluation" / line["file"])}])
+    given = ["--graphs", "runtime/float/whisper-micro/manifest.json", "--clips", str(clips)]
+    given += ["--calibration", "calibration/sets/whisper-micro/encoder/manifest.json"]
+
+    def texts(name: str, *more: str) -> tuple[bytes, int]:
+        heard.clear()
+        out = tmp_path / f"{name}.json"
+        compiled = f"compiled/{name}/cpu/manifest.json"
+        evaluate.main([*given, "--compiled", compiled, *more, "--out", str(out)])
+        return out.read_bytes(), len(heard)
+
+    shared = ("--heard", str(tmp_path / "heard.jsonl"))
+    alone, count = texts("whisper-micro")
+    assert count == 8  # two tasks, four pairings
+    assert texts("whisper-micro", *shared) == (alone, 8)
+    assert texts("whisper-micro", *shared) == (alone, 2)
+    variant, count = texts("whisper-micro@kept")
+    assert count == 8
+    assert texts("whisper-micro@kept", *shared) == (variant, 4)  # its own decoder, twice each

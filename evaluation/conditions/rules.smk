@@ -2,6 +2,7 @@
 
 Reads   compiled/{model}{variant}/{target}/, runtime/float/{model}/, data/audio_files/evaluation/*.jsonl
 Writes  evaluation/results/{model}{variant}/{target}/conditions.json
+        evaluation/results/{model}/.heard/conditions.jsonl   texts that its variants and targets share
 """
 
 
@@ -22,7 +23,8 @@ rule hear_conditions:
         *sources("evaluation.conditions.hear"),
         packages=versions("numpy", "openvino", "torch", "transformers"),
         flags=flags.conditions(config),
+        heard="evaluation/results/{model}/.heard/conditions.jsonl",
     shell:
         "python -m evaluation.conditions.hear --graphs {input.graphs:q}"
         " --compiled {input.compiled:q} --clips {input.clips:q} {params.flags:q}"
-        " --out {output:q} 2> {log:q}"
+        " --heard {params.heard:q} --out {output:q} 2> {log:q}"

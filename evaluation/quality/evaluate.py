@@ -1,13 +1,15 @@
 """Hear held-out clips with float and compiled parts, in every pairing; score.py scores it.
 
 Every pairing goes through the same `generate()`, so the result says which half broke. A clip is
-encoded once by each encoder.
+encoded once by each encoder. --heard is a file that the evaluations of a checkpoint share: texts
+that do not depend on what was compiled in another way are heard in the first one.
 
 Example:
     python -m evaluation.quality.evaluate --graphs runtime/float/whisper-small/manifest.json
         --compiled compiled/whisper-small/cpu/manifest.json
         --clips data/audio_files/evaluation/de_de.jsonl data/audio_files/evaluation/ko_kr.jsonl
         --calibration calibration/sets/whisper-small/encoder/manifest.json
+        --heard evaluation/results/whisper-small/.heard/clips.jsonl
         --out evaluation/results/whisper-small/cpu/transcripts.json
 """
 
@@ -26,6 +28,7 @@ from data.clips import Clip, interleave, understood
 from evaluation.quality.distances import distance, logit_distances
 from evaluation.scoring.pairs import FLOAT
 from evaluation.transcription.generate import detect, logits_of
+from evaluation.transcription.heard_texts import HeardTexts
 from evaluation.transcription.pairings import Pairings, pairings_of
 from evaluation.transcription.transcribe_clips import Transcribed, transcribe_clips
 
@@ -61,7 +64,12 @@ def _logits(
 
 
 def evaluate(
-    graphs: Path, compiled: Path, clip_manifests: list[Path], calibration: Path, tasks: list[str]
+    graphs: Path,
+    compiled: Path,
+    clip_manifests: list[Path],
+    calibration: Path,
+    tasks: list[str],
+    known: HeardTexts | None = None,
 ) -> dict[str, Any]:
     """What all pairings hear of the clips.
 
@@ -71,13 +79,14 @@ def evaluate(
         clip_manifests: Manifests of the evaluation clips, one a language.
         calibration: Manifest of the encoder set, to prove that no sentence stands in both.
         tasks: Tasks that the checkpoint was trained for.
+        known: What other evaluations of the checkpoint have heard.
     """
     pairings = pairings_of(graphs, compiled.parent)
     generation = pairings.whispers["float"].generation_config
     clips = understood(interleave(clip_manifests), generation)
     _refuse_shared_sentences(clips, calibration)
     facts, rows = [], []
-    for heard in transcribe_clips(pairings, clips, tasks, "evaluation"):
+    for heard in transcribe_clips(pairings, clips, tasks, "evaluation", known):
         facts.append(facts_of(heard, pairings))
         rows += heard.rows
     manifest = read_json(compiled)
@@ -128,9 +137,11 @@ def main(argv: list[str] | None = None) -> None:
     add("--clips", type=Path, nargs="+", required=True, help="manifests of clips")
     add("--calibration", type=Path, required=True, help="the encoder set's manifest")
     add("--tasks", nargs="+", default=["transcribe", "translate"], help="what the model can do")
+    add("--heard", type=Path, help="texts that evaluations of the checkpoint share")
     add("--out", type=Path, required=True, help="transcripts.json")
     args = parser.parse_args(argv)
-    heard = evaluate(args.graphs, args.compiled, args.clips, args.calibration, args.tasks)
+    known = HeardTexts(args.heard, args.graphs, args.compiled) if args.heard else None
+    heard = evaluate(args.graphs, args.compiled, args.clips, args.calibration, args.tasks, known)
     write_json(args.out, heard)
 
 

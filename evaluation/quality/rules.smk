@@ -26,10 +26,11 @@ rule evaluate:
         *sources("evaluation.quality.evaluate"),
         packages=versions("numpy", "openvino", "torch", "transformers"),
         flags=lambda wildcards: ["--tasks", *BUILD.tasks(wildcards.model)],
+        heard="evaluation/results/{model}/.heard/clips.jsonl",
     shell:
         "python -m evaluation.quality.evaluate --graphs {input.graphs:q}"
         " --compiled {input.compiled:q} --clips {input.clips:q}"
-        " --calibration {input.calibration:q} {params.flags:q} --out {output:q} 2> {log:q}"
+        " --calibration {input.calibration:q} {params.flags:q} --heard {params.heard:q} --out {output:q} 2> {log:q}"
 
 
 rule score:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from common.cli import UserError
 from common.progress import Progress
 from data.clips import Clip, read_audio
 from evaluation.transcription.generate import Text, generate, references
+from evaluation.transcription.heard_texts import HeardTexts
 from evaluation.transcription.pairings import Pairings
 
 Row = dict[str, Any]  # of transcripts.json: what pairings make of a clip for one task
@@ -28,7 +30,11 @@ class Transcribed(NamedTuple):
 
 
 def transcribe_clips(
-    pairings: Pairings, clips: list[Clip], tasks: list[str], what: str
+    pairings: Pairings,
+    clips: list[Clip],
+    tasks: list[str],
+    what: str,
+    known: HeardTexts | None = None,
 ) -> Iterator[Transcribed]:
     """Every clip, transcribed and translated by every pairing in one pass over the window.
 
@@ -37,6 +43,7 @@ def transcribe_clips(
         clips: In languages that the model knows.
         tasks: Tasks that the checkpoint was trained for.
         what: Is done, for the progress.
+        known: What other evaluations have heard; without it, everything is heard.
 
     Raises:
         UserError: After the last clip, if none has a human text to be compared with.
@@ -44,11 +51,12 @@ def transcribe_clips(
     (generation, *_) = [whisper.generation_config for whisper in pairings.whispers.values()]
     scored = False
     for clip in Progress(clips, desc=what, unit="clip"):
-        features = encoder_input(pairings.processor.feature_extractor, read_audio(clip))
+        audio = read_audio(clip)
+        features = encoder_input(pairings.processor.feature_extractor, audio)
         begin = time.perf_counter()
         states = {kind: one.encode(features) for kind, one in pairings.encoders.items()}
         wanted = references(clip, generation, tasks)
-        texts = {task: _texts(pairings, states, clip, task) for task in wanted}
+        texts = {task: _texts(pairings, states, clip, task, audio, known) for task in wanted}
         seconds = time.perf_counter() - begin
         rows = [row_of(clip, task, reference, texts[task]) for task, reference in wanted.items()]
         scored |= bool(rows)
@@ -58,14 +66,21 @@ def transcribe_clips(
 
 
 def _texts(
-    pairings: Pairings, states: dict[str, np.ndarray], clip: Clip, task: str
+    pairings: Pairings,
+    states: dict[str, np.ndarray],
+    clip: Clip,
+    task: str,
+    audio: np.ndarray,
+    known: HeardTexts | None,
 ) -> dict[str, Text]:
     """What every pairing makes of a clip."""
     whispers, language = pairings.whispers, clip["whisper_language"]
-    return {
-        f"{e}+{d}": generate(whispers[d], pairings.processor, states[e], language, task)
-        for e, d in product(states, whispers)
-    }
+    texts = {}
+    for e, d in product(states, whispers):
+        hear = partial(generate, whispers[d], pairings.processor, states[e], language, task)
+        name = f"{e}+{d}"
+        texts[name] = known.text(name, audio, [language, task], hear) if known else hear()
+    return texts
 
 
 def row_of(clip: Clip, task: str, reference: str, texts: dict[str, Text]) -> Row:
