@@ -11,7 +11,7 @@ from common.cli import UserError
 from common.files import is_unchanged, read_json, sha256_of
 from compilation.hand_off import sums, vendor
 from data.clips import Clip, interleave, read_audio, understood
-from evaluation.quality.evaluate import sizes_of
+from evaluation.scoring.sizes import sizes_of
 from evaluation.speed.npu_meter import NpuMeter, npu_meter, power_mode, summary
 from evaluation.transcription.generate import detect, generate
 from evaluation.transcription.models import with_sessions

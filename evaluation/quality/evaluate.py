@@ -27,12 +27,12 @@ from compilation.hand_off.expect import POSITIONS
 from data.clips import Clip, interleave, understood
 from evaluation.quality.distances import distance, logit_distances
 from evaluation.scoring.pairs import FLOAT
+from evaluation.scoring.sizes import KINDS, sizes_of
 from evaluation.transcription.generate import detect, logits_of
 from evaluation.transcription.heard_texts import HeardTexts
 from evaluation.transcription.pairings import Pairings, pairings_of
 from evaluation.transcription.transcribe_clips import Transcribed, transcribe_clips
 
-KINDS = ("float", "compiled")
 FACTS = ("language", "whisper_language", "seconds")
 
 
@@ -99,20 +99,6 @@ def evaluate(
         "clips": facts,
         "rows": rows,
     }
-
-
-def sizes_of(parts: dict[str, Any]) -> dict[str, dict[str, int | None]]:
-    """Bytes of each part's weight files, float and compiled, and of both parts."""
-    sizes: dict[str, dict[str, Any]] = {}
-    for part, record in parts.items():
-        own = [file["bytes"] for file in record["files"] if not file["path"].endswith(".xml")]
-        float_files = record.get("float_weights", [])
-        sizes[part] = {
-            "float": sum(file["bytes"] for file in float_files) or None,
-            "compiled": sum(own),
-        }
-    both = {kind: [size[kind] for size in sizes.values()] for kind in KINDS}
-    return sizes | {"both": {k: sum(v) if all(v) else None for k, v in both.items()}}
 
 
 def _refuse_shared_sentences(clips: list[Clip], calibration: Path) -> None:
