@@ -13,7 +13,8 @@ sys.path.insert(0, workflow.basedir)
 from common.source_files import hashed_sources as sources
 from compilation.qb.limits import NPU_TARGETS
 from pipeline import flags, machine, results, running
-from pipeline.build import PARTS, Build, installed, versions
+from pipeline.build import Build, installed, versions
+from pipeline.variants import PARTS
 
 
 configfile: "config.yaml"
@@ -22,7 +23,7 @@ configfile: "config.yaml"
 machine.settle()
 machine.limit_cores(workflow.global_resources)
 BUILD = Build(config, workflow.configfiles, workflow.deployment_settings.deployment_method)
-MODELS, TARGETS, SPEECH = BUILD.models, BUILD.targets, BUILD.speech
+VARIANTS, SPEECH = BUILD.variants, BUILD.speech
 
 
 include: "data/rules.smk"
@@ -34,6 +35,8 @@ include: "evaluation/rules.smk"
 
 wildcard_constraints:
     model="|".join(map(re.escape, config["models"])),
+    # In brackets: an empty expression would be taken for none.
+    variant=f"(?:{'|'.join(map(re.escape, VARIANTS.configs))})",
     language="[a-z0-9_]+",
     split="train|validation|test",
     use="calibration|evaluation",
@@ -63,7 +66,7 @@ rule archive:
     """The hand-off folders, each in one file."""
     input:
         rules.compiled.input,
-        expand("compiled/{model}-{target}.tar.zst", model=MODELS, target=TARGETS),
+        results.archives(BUILD),
 
 
 rule evaluation:

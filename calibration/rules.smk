@@ -2,11 +2,10 @@
 
 Reads   data/audio_files/calibration/*.jsonl, data/checkpoints/{model}.json, runtime/float/{model}/;
         data/transcriptions.json and data/translations.json where calibration.decoder.text is labels
-Writes  calibration/sets/{model}/encoder/  log-mel features
-        calibration/sets/{model}/decoder/  embedded token sequences and encoder states
+Writes  calibration/sets/{model}{variant}/encoder/  log-mel features
+        calibration/sets/{model}{variant}/decoder/  embedded token sequences and encoder states
 """
 
-LABELLED = config["calibration"]["decoder"]["text"] == "labels"
 SHARDS = config["calibration"]["shards"]
 
 
@@ -16,16 +15,16 @@ rule calibrate_encoder:
         checkpoint="data/checkpoints/{model}.json",
         clips=lambda wildcards: BUILD.clips("calibration", wildcards.model),
     output:
-        manifest=ensure("calibration/sets/{model}/encoder/manifest.json", non_empty=True),
-        list="calibration/sets/{model}/encoder/whisper_encoder_cali.txt",
+        manifest=ensure("calibration/sets/{model}{variant}/encoder/manifest.json", non_empty=True),
+        list="calibration/sets/{model}{variant}/encoder/whisper_encoder_cali.txt",
     log:
-        "logs/calibrate_encoder/{model}.log",
+        "logs/calibrate_encoder/{model}{variant}.log",
     benchmark:
-        "logs/calibrate_encoder/{model}.tsv"
+        "logs/calibrate_encoder/{model}{variant}.tsv"
     params:
         *sources("calibration.encoder"),
         packages=versions("numpy", "torch", "transformers"),
-        flags=lambda wildcards: flags.encoder_set(config),
+        flags=lambda wildcards: flags.encoder_set(VARIANTS.settings(wildcards)),
     shell:
         "python -m calibration.encoder --checkpoint {input.checkpoint:q} --clips {input.clips:q}"
         " {params.flags:q} --out {output.manifest:q} 2> {log:q}"
@@ -36,29 +35,33 @@ rule calibrate_decoder:
     input:
         checkpoint="data/checkpoints/{model}.json",
         clips=lambda wildcards: BUILD.clips("calibration", wildcards.model),
-        features="calibration/sets/{model}/encoder/manifest.json",
+        features=lambda wildcards: VARIANTS.calibration_set(wildcards, "encoder"),
         graphs="runtime/float/{model}/manifest.json",
         graph_files=rules.export_graphs.output.files,
-        labels=rules.label_clips.output if LABELLED else [],
+        labels=lambda wildcards: (
+            rules.label_clips.output if flags.labelled(VARIANTS.settings(wildcards)) else []
+        ),
         shards=[
-            f"calibration/sets/{{model}}/decoder/shards/{shard}_of_{SHARDS}.json"
+            f"calibration/sets/{{model}}{{variant}}/decoder/shards/{shard}_of_{SHARDS}.json"
             for shard in range(1, SHARDS + 1)
             if SHARDS > 1
         ],
     output:
-        manifest=ensure("calibration/sets/{model}/decoder/manifest.json", non_empty=True),
-        list="calibration/sets/{model}/decoder/whisper_decoder_calib.json",
-        texts="calibration/sets/{model}/decoder/whisper_decoder_calib_metadata.json",
+        manifest=ensure("calibration/sets/{model}{variant}/decoder/manifest.json", non_empty=True),
+        list="calibration/sets/{model}{variant}/decoder/whisper_decoder_calib.json",
+        texts="calibration/sets/{model}{variant}/decoder/whisper_decoder_calib_metadata.json",
     log:
-        "logs/calibrate_decoder/{model}.log",
+        "logs/calibrate_decoder/{model}{variant}.log",
     benchmark:
-        "logs/calibrate_decoder/{model}.tsv"
+        "logs/calibrate_decoder/{model}{variant}.tsv"
     threads: workflow.cores
     params:
         *sources("calibration.decoder"),
         packages=versions("numpy", "openvino", "tokenizers"),
-        flags=lambda wildcards: flags.decoder_set(config, BUILD.tasks(wildcards.model)),
-        labels=lambda wildcards, input: ["--labels", *input.labels] if LABELLED else [],
+        flags=lambda wildcards: flags.decoder_set(
+            VARIANTS.settings(wildcards), BUILD.tasks(wildcards.model)
+        ),
+        labels=lambda wildcards, input: ["--labels", *input.labels] if input.labels else [],
     # Freed blocks of a megabyte go back at once: a sixth of the memory at the peak.
     shell:
         "MALLOC_MMAP_THRESHOLD_=1000000 python -m calibration.decoder"
@@ -71,16 +74,18 @@ rule calibrate_decoder_shard:
     input:
         checkpoint="data/checkpoints/{model}.json",
         clips=lambda wildcards: BUILD.clips("calibration", wildcards.model),
-        features="calibration/sets/{model}/encoder/manifest.json",
+        features=lambda wildcards: VARIANTS.calibration_set(wildcards, "encoder"),
         graphs="runtime/float/{model}/manifest.json",
         graph_files=rules.export_graphs.output.files,
-        labels=rules.label_clips.output if LABELLED else [],
+        labels=lambda wildcards: (
+            rules.label_clips.output if flags.labelled(VARIANTS.settings(wildcards)) else []
+        ),
     output:
-        "calibration/sets/{model}/decoder/shards/{shard}_of_{shards}.json",
+        "calibration/sets/{model}{variant}/decoder/shards/{shard}_of_{shards}.json",
     log:
-        "logs/calibrate_decoder_shard/{model}_{shard}_of_{shards}.log",
+        "logs/calibrate_decoder_shard/{model}{variant}_{shard}_of_{shards}.log",
     benchmark:
-        "logs/calibrate_decoder_shard/{model}_{shard}_of_{shards}.tsv"
+        "logs/calibrate_decoder_shard/{model}{variant}_{shard}_of_{shards}.tsv"
     wildcard_constraints:
         shard="[0-9]+",
         shards="[0-9]+",
@@ -88,8 +93,10 @@ rule calibrate_decoder_shard:
     params:
         *sources("calibration.decoder"),
         packages=versions("numpy", "openvino", "tokenizers"),
-        flags=lambda wildcards: flags.decoder_set(config, BUILD.tasks(wildcards.model)),
-        labels=lambda wildcards, input: ["--labels", *input.labels] if LABELLED else [],
+        flags=lambda wildcards: flags.decoder_set(
+            VARIANTS.settings(wildcards), BUILD.tasks(wildcards.model)
+        ),
+        labels=lambda wildcards, input: ["--labels", *input.labels] if input.labels else [],
     # Freed blocks of a megabyte go back at once: a sixth of the memory at the peak.
     shell:
         "MALLOC_MMAP_THRESHOLD_=1000000 python -m calibration.decoder"

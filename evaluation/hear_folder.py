@@ -9,7 +9,7 @@ from common.cli import UserError
 from common.files import is_unchanged, read_json, sha256_of
 from compilation.hand_off import sums, vendor
 from data.clips import Clip, interleave, read_audio, understood
-from evaluation.quality.evaluate import sizes_of
+from evaluation.scoring.sizes import sizes_of
 from evaluation.speed.npu_meter import NpuMeter, npu_meter, power_mode, summary
 from evaluation.transcription.generate import by_beams
 from evaluation.transcription.hear import detect, hear
@@ -83,7 +83,7 @@ def evaluate_folder(folder: Path, clips: Path, beams: int = 1) -> dict[str, Any]
         print("a first clip was heard once before, for nothing: to warm up", file=sys.stderr)
     meter = _meter(folder) if warmed_up else None
     facts, rows = [], []
-    for heard in transcribe_clips(pairings, chosen, tasks, "device", by):
+    for heard in transcribe_clips(pairings, chosen, tasks, "device", by=by):
         name = heard.clip["path"].name
         found = detect(decoder, heard.states["compiled"], generation)
         own = {"clip": name, **{key: heard.clip[key] for key in KEPT}, "states": None}

@@ -25,6 +25,7 @@ from typing import Any
 
 from common.cli import UserError, run
 from common.files import read_json, write_json
+from common.model_names import split
 from evaluation.hear_folder import evaluate_folder
 from evaluation.quality.score import score
 from evaluation.scoring.gate_option import bounds
@@ -40,7 +41,7 @@ def with_float(heard: dict[str, Any], pipeline: dict[str, Any]) -> dict[str, Any
     Raises:
         UserError: the pipeline has heard other clips, or compared another model.
     """
-    if pipeline["model"] != heard["model"]:
+    if split(pipeline["model"])[0] != split(heard["model"])[0]:
         raise UserError(f"--float is of {pipeline['model']}, and the folder of {heard['model']}")
     known = {_key(row): row for row in pipeline["rows"]}
     rows = []

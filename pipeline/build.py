@@ -14,28 +14,29 @@ from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
 from common.cli import UserError
+from common.model_names import split
 from compilation.qb.limits import NPU_TARGETS
 from compilation.targets import compiler_version, resolve
 from data.languages import FLEURS_TO_WHISPER
 from pipeline.config import check
 from pipeline.local_file_hashes import Contents
 from pipeline.speech import Speech, checkpoint_content
+from pipeline.variants import Config, Folder, Variants, distinct
 
 MEMORY = Path(".snakemake/content.json")  # of hashes; without it, files are hashed again
 Deployed = Collection[DeploymentMethod]
-PARTS = ("encoder", "decoder")
 
 
 class Build:
-    """The models, targets, languages and tasks of a run.
+    """The models, variants, targets, languages and tasks of a run.
 
     Attributes:
-        models: The models to build.
+        models: The models to build, each once, whatever variants of it are built.
+        variants: What each variant is built of, and what it shares.
         speech: Where clips come from.
-        compiler: Version of the NPU vendor's compiler, or the image that has it; None without.
-        targets: What each model is compiled for.
-        reason: Why these targets, in a sentence.
-        searched: Parts whose layers that must stay float are searched for.
+        folders: The hand-off folders to build.
+        targets: What they are compiled for.
+        reason: Why these targets, in a sentence; a line more for what is not built twice.
 
     Args:
         config: The merged configuration.
@@ -50,18 +51,27 @@ class Build:
         try:
             check(config, FLEURS_TO_WHISPER, map(Path, files))
             self._config = config
-            self.models: list[str] = config["build"]
-            self.compiler, self.targets, self.reason = _targets(config["compilation"], deployed)
+            self.variants = Variants(config)
+            names = [split(name) for name in config["build"]]
+            self.models: list[str] = list(dict.fromkeys(model for model, _ in names))
+            compiled = {name: one["compilation"] for name, one in self.variants.configs.items()}
+            self._compilers = _compilers(compiled)
+            built = dict.fromkeys(variant for _, variant in names)
+            resolved = {
+                one: _targets(compiled[one], self._compilers[one], deployed) for one in built
+            }
             contents = Contents(MEMORY)
             self.speech = Speech(config, contents)
         except UserError as error:
             raise WorkflowError(str(error)) from None
+        asked = [Folder(*name, target) for name in names for target in resolved[name[1]][0]]
+        self.folders, twins = distinct(asked, self.variants)
+        self.targets = list(dict.fromkeys(folder.target for folder in self.folders))
+        self.reason = "\n".join(dict.fromkeys([*(why for _, why in resolved.values()), *twins]))
         sources = [source for name in self.models for source in self.checkpoints(name)]
         sources.append(config["data"]["labels"]["model"])
         self._checkpoints = {source: checkpoint_content(source, contents) for source in sources}
         contents.keep()
-        parts = config["compilation"]
-        self.searched = [part for part in PARTS if parts[part]["keep_float"] == "auto"]
 
     def model(self, name: str) -> dict[str, Any]:
         """A model's entry in the catalogue."""
@@ -86,20 +96,32 @@ class Build:
         languages = [one for one in self.speech.languages if one in able]
         return [f"data/audio_files/{use}/{language}.jsonl" for language in languages]
 
-    def float_choice(self, *parts: str) -> list[str]:
-        """What a search has found of the layers of any of these parts, if there is to be one."""
-        found = "compilation/parts/{model}/cpu/keep_float.json"
-        return [found] if set(parts) & set(self.searched) else []
+    def compiler(self, at: Folder) -> str | None:
+        """Version of the NPU vendor's compiler, or the image that has it; None without."""
+        return self._compilers[at.variant]
+
+    def container(self, at: Folder) -> str | None:
+        """The image that has it, if it is in one."""
+        return self.variants.settings(at)["compilation"]["qbcompiler"]["container"] or None
 
     def evaluated(self) -> list[str]:
         """The targets that this machine can evaluate; boards are evaluated by evaluation/run.py."""
         return [target for target in self.targets if target not in NPU_TARGETS]
 
 
-def _targets(compilation: dict[str, Any], deployed: Deployed) -> tuple[str | None, list[str], str]:
-    """The vendor's compiler, the targets, and why these."""
+def _compilers(compilations: dict[str, Config]) -> dict[str, str | None]:
+    """The vendor's compiler of each: its version, or the image that has it; None without."""
+    asked = {name: one["qbcompiler"] for name, one in compilations.items()}
+    pythons = {qb["python"] for qb in asked.values() if not qb["container"]}
+    found = {python: compiler_version(python) for python in pythons}
+    return {name: qb["container"] or found[qb["python"]] for name, qb in asked.items()}
+
+
+def _targets(
+    compilation: Config, compiler: str | None, deployed: Deployed
+) -> tuple[list[str], str]:
+    """The targets, and why these."""
     qb = compilation["qbcompiler"]
-    compiler = qb["container"] or compiler_version(qb["python"])
     targets, why = resolve(compilation["targets"], compiler, qb["python"], qb["container"])
     needed = qb["container"] and set(targets) & set(NPU_TARGETS)
     if needed and DeploymentMethod.APPTAINER not in deployed:
@@ -107,7 +129,7 @@ def _targets(compilation: dict[str, Any], deployed: Deployed) -> tuple[str | Non
             "compilation.qbcompiler.container names an image, which is used with `--sdm apptainer`"
             " only; add that to the command (docs/npu.md), or empty the key"
         )
-    return compiler, targets, why
+    return targets, why
 
 
 def versions(*packages: str) -> list[str]:

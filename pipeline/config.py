@@ -13,7 +13,9 @@ import jsonschema
 import yaml
 
 from common.cli import UserError
+from common.model_names import SIGN, split
 from common.nearest import nearest
+from pipeline.variants import laid_over
 
 SCHEMA = Path(__file__).parent.parent / "config.schema.yaml"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, where it is there, is quick
@@ -37,6 +39,7 @@ def check(config: dict[str, Any], languages: Iterable[str], files: Iterable[Path
     validator = jsonschema.Draft202012Validator(schema)
     errors = sorted(validator.iter_errors(config), key=lambda error: [str(p) for p in error.path])
     problems = [_sentence(error) for error in errors] or list(_cross_checks(config, languages))
+    problems = problems or list(_faults_of_variants(config, validator))
     if problems:
         more = len(problems) - 1
         tail = f" (and {more} more)" if more else ""
@@ -59,11 +62,18 @@ def _twice(node: yaml.Node | None) -> yaml.ScalarNode | None:
 def _cross_checks(config: dict[str, Any], languages: Iterable[str]) -> Iterator[str]:
     """What is wrong between keys that are each well-formed."""
     catalogue = config["models"]
-    for name in config["build"]:
-        if name not in catalogue:
+    variants = [SIGN + name for name in config["variants"]]
+    for name, (model, variant) in zip(config["build"], map(split, config["build"]), strict=True):
+        if model not in catalogue:
             yield (
-                f"build names `{name}`, which is not under models{nearest(name, catalogue)};"
+                f"build names `{name}`, which is not under models{nearest(model, catalogue)};"
                 f" allowed: {', '.join(catalogue)}"
+            )
+        if variant and variant not in variants:
+            allowed = f"allowed: {', '.join(variants)}" if variants else "there are none"
+            yield (
+                f"build names `{name}`, and `{variant}` is not under variants"
+                f"{nearest(variant, variants)}; {allowed}"
             )
     known = list(languages)
     lists = {"data.languages": config["data"]["languages"]}
@@ -75,18 +85,35 @@ def _cross_checks(config: dict[str, Any], languages: Iterable[str]) -> Iterator[
                     f"{key} holds `{name}`, no FLEURS code of a language that Whisper knows"
                     f"{nearest(name, known)}; allowed: the {len(known)} of data/languages.py"
                 )
-    for name in config["build"]:
+    for name in dict.fromkeys(split(name)[0] for name in config["build"]):
         able = catalogue.get(name, {}).get("languages", config["data"]["languages"])
         if not set(able) & set(config["data"]["languages"]):
             yield (
                 f"data.languages has none of the languages that `{name}` can do"
                 f" (models.{name}.languages: {', '.join(able)}); add one, or take it out of build"
             )
+    yield from _faults_of_mix(config)
+
+
+def _faults_of_mix(config: dict[str, Any]) -> Iterator[str]:
     mix = config["calibration"]["decoder"]["mix"]
     total = sum(mix.values())
     if not math.isclose(total, 1):
         parts = " + ".join(f"{name} {share}" for name, share in mix.items())
         yield f"calibration.decoder.mix adds up to {total:g} ({parts}); the shares must add up to 1"
+
+
+def _faults_of_variants(
+    config: dict[str, Any], validator: jsonschema.Draft202012Validator
+) -> Iterator[str]:
+    """What is wrong with the configurations of variants, where the plain one is right."""
+    for name, changes in config["variants"].items():
+        changed = laid_over(config, changes)
+        errors = sorted(
+            validator.iter_errors(changed), key=lambda error: list(map(str, error.path))
+        )
+        faults = [_sentence(error) for error in errors] or _faults_of_mix(changed)
+        yield from (f"variants.{name}: {fault}" for fault in faults)
 
 
 def _sentence(error: jsonschema.ValidationError) -> str:
@@ -97,9 +124,8 @@ def _sentence(error: jsonschema.ValidationError) -> str:
     match error.validator:
         case "additionalProperties":
             name = next(n for n in value if n not in allowed)
-            return (
-                f"{key} has no key `{name}`{nearest(name, allowed)}; allowed: {', '.join(allowed)}"
-            )
+            fault = "may not change" if key.startswith("variants.") else "has no key"
+            return f"{key} {fault} `{name}`{nearest(name, allowed)}; allowed: {', '.join(allowed)}"
         case "required":
             name = next(n for n in rule if n not in value)
             return f"{key} lacks the key `{name}`"

@@ -3,8 +3,9 @@
 import json
 from typing import Any
 
-from pipeline.build import PARTS, Build
+from pipeline.build import Build
 from pipeline.speech import USES
+from pipeline.variants import PARTS, searched
 
 Flags = list[Any]
 
@@ -33,6 +34,11 @@ def encoder_set(config: dict[str, Any]) -> Flags:
     ]
 
 
+def labelled(config: dict[str, Any]) -> bool:
+    """Whether the texts of the decoder's set are those that `snakemake labels` writes."""
+    return config["calibration"]["decoder"]["text"] == "labels"
+
+
 def decoder_set(config: dict[str, Any], tasks: list[str]) -> Flags:
     """What the decoder's calibration set of a model with these tasks is to be."""
     settings = config["calibration"]["decoder"]
@@ -49,6 +55,11 @@ def parse_overrides(config: dict[str, Any], part: str) -> str:
     return json.dumps(config["compilation"]["qbcompiler"]["parse_overrides"][part])
 
 
+def hours(config: dict[str, Any]) -> float:
+    """How long one call of the NPU compiler may take."""
+    return config["compilation"]["qbcompiler"]["timeout_hours"]
+
+
 def npu_part(config: dict[str, Any], part: str) -> Flags:
     """How a part is quantised for NPUs."""
     settings = config["compilation"][part]
@@ -59,29 +70,29 @@ def npu_part(config: dict[str, Any], part: str) -> Flags:
     ]
 
 
-def cpu_part(config: dict[str, Any], build: Build, part: str) -> Flags:
-    """How a part is quantised for the CPU."""
+def cpu_part(config: dict[str, Any], part: str, chosen: list[str]) -> Flags:
+    """How a part is quantised for the CPU; `chosen` is what a search has found, if there is one."""
     settings = config["compilation"][part]["cpu"]
     return [
         *("--scheme", settings["scheme"], "--smooth-quant-alpha", settings["smooth_quant_alpha"]),
-        *keep_float(config, build, part),
+        *keep_float(config, part, chosen),
     ]
 
 
-def keep_float(config: dict[str, Any], build: Build, part: str) -> Flags:
+def keep_float(config: dict[str, Any], part: str, chosen: list[str]) -> Flags:
     """Which layers of a part stay float."""
-    if part in build.searched:
-        return ["--keep-float-of", *build.float_choice(part)]
+    if chosen:
+        return ["--keep-float-of", *chosen]
     return ["--keep-float", *config["compilation"][part]["keep_float"]]
 
 
-def float_search(config: dict[str, Any], build: Build) -> Flags:
+def float_search(config: dict[str, Any]) -> Flags:
     """Which layers that must stay float are searched for, and how long."""
-    settings = config["compilation"]
-    kept = {part: settings[part]["keep_float"] for part in PARTS if part not in build.searched}
+    settings, wanted = config["compilation"], searched(config)
+    kept = {part: settings[part]["keep_float"] for part in PARTS if part not in wanted}
     recipes = {part: settings[part]["cpu"] for part in PARTS}
     return [
-        *("--search", *build.searched, "--kept", json.dumps(kept)),
+        *("--search", *wanted, "--kept", json.dumps(kept)),
         *("--recipes", json.dumps(recipes)),
         *("--tries", settings["keep_float_tries"]),
         *("--gate", gate(config)),

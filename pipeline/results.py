@@ -9,8 +9,10 @@ from collections.abc import Collection
 from typing import Any
 
 from compilation.qb.limits import NPU_TARGETS
-from pipeline.build import PARTS, Build
+from pipeline.build import Build
+from pipeline.flags import labelled
 from pipeline.speech import USES
+from pipeline.variants import PARTS
 
 
 def data(build: Build) -> list[str]:
@@ -41,35 +43,38 @@ def labels(build: Build, config: dict[str, Any]) -> list[str]:
 
 def calibration(build: Build, config: dict[str, Any]) -> list[str]:
     """With them, float graphs and calibration sets."""
-    found, settings = data(build), config["calibration"]
-    if settings["decoder"]["text"] == "labels":
+    found, variants = data(build), build.variants
+    if any(labelled(variants.settings(one)) for one in build.folders):
         found += labels(build, config)
-    shards = settings["shards"] if settings["shards"] > 1 else 0
-    for model in build.models:
-        sets = f"calibration/sets/{model}"
-        found.append(f"runtime/float/{model}/manifest.json")
-        found += [f"{sets}/{part}/manifest.json" for part in PARTS]
-        found += [f"{sets}/decoder/shards/{one + 1}_of_{shards}.json" for one in range(shards)]
-    return found
+    shards = config["calibration"]["shards"] if config["calibration"]["shards"] > 1 else 0
+    found += [f"runtime/float/{model}/manifest.json" for model in build.models]
+    for one in build.folders:
+        found += [variants.calibration_set(one, part) for part in PARTS]
+        sets = variants.calibration_set(one, "decoder").rpartition("/")[0]
+        found += [f"{sets}/shards/{shard + 1}_of_{shards}.json" for shard in range(shards)]
+    return list(dict.fromkeys(found))
 
 
 def compiled(build: Build, config: dict[str, Any]) -> list[str]:
     """With them, the compiled parts and the hand-off folders."""
-    found = calibration(build, config)
-    for model in build.models:
-        found.append(f"compilation/golden/{model}/golden.json")
-        if set(build.targets) & set(NPU_TARGETS):
-            found.append(f"compilation/checkpoints/{model}/manifest.json")
-        for target in build.targets:
-            parts, graphs = (f"compilation/{one}/{model}/{target}" for one in ("parts", "graphs"))
-            found += [f"{parts}/{part}.json" for part in PARTS]
-            if target in NPU_TARGETS:
-                found += [f"{graphs}/{part}.mblt.json" for part in PARTS]
-                found += [f"{parts}/{part}.mxq.json" for part in PARTS]
-            elif build.searched:
-                found.append(f"{parts}/keep_float.json")
-            found.append(f"compiled/{model}/{target}/manifest.json")
+    found, variants = calibration(build, config), build.variants
+    for one in build.folders:
+        found.append(variants.golden(one))
+        records = [variants.part(one, part, one.target) for part in PARTS]
+        found += records
+        if one.target in NPU_TARGETS:
+            found.append(f"compilation/checkpoints/{one.model}/manifest.json")
+            found += [f"{variants.graph(one, part)}.json" for part in PARTS]
+            found += [f"{record.removesuffix('.json')}.mxq.json" for record in records]
+        else:
+            found += variants.float_choice(one, *PARTS)
+        found.append(f"compiled/{one.model}{one.variant}/{one.target}/manifest.json")
     return list(dict.fromkeys(found))
+
+
+def archives(build: Build) -> list[str]:
+    """The hand-off folders, each in one file."""
+    return [f"compiled/{one.model}{one.variant}-{one.target}.tar.zst" for one in build.folders]
 
 
 def evaluation(build: Build, config: dict[str, Any]) -> list[str]:
@@ -77,17 +82,17 @@ def evaluation(build: Build, config: dict[str, Any]) -> list[str]:
     found = compiled(build, config)
     names = ["transcripts.json", "quality.json", "speed.json", "report.html", "passed.txt"]
     names += ["conditions.json"] * any(config["evaluation"]["conditions"].values())
-    for model in build.models:
-        found.append(f"evaluation/results/{model}/coverage.json")
-        for target in build.evaluated():
-            results = f"evaluation/results/{model}/{target}"
-            found += [f"{results}/{name}" for name in (*names, "layers.json")]
-            found.append(f"compiled/{model}/{target}/evaluation.json")
+    for one in build.folders:
+        found.append(build.variants.coverage(one))
+        if one.target in build.evaluated():
+            place = f"{one.model}{one.variant}/{one.target}"
+            found += [f"evaluation/results/{place}/{name}" for name in (*names, "layers.json")]
+            found.append(f"compiled/{place}/evaluation.json")
     return list(dict.fromkeys(found))
 
 
 def last(build: Build) -> list[str]:
     """What a run tells of at its end: hand-off folders, and their quality."""
-    pairs = [(model, target) for model in build.models for target in build.targets]
-    found = [f"compiled/{model}/{target}/manifest.json" for model, target in pairs]
-    return [*found, *(f"evaluation/results/{'/'.join(pair)}/quality.json" for pair in pairs)]
+    places = [f"{one.model}{one.variant}/{one.target}" for one in build.folders]
+    found = [f"compiled/{place}/manifest.json" for place in places]
+    return [*found, *(f"evaluation/results/{place}/quality.json" for place in places)]

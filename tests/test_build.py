@@ -18,6 +18,7 @@ from pipeline import local_file_hashes as module
 from pipeline.build import Build, installed, versions
 from pipeline.local_file_hashes import Contents
 from pipeline.speech import Speech, checkpoint_content
+from pipeline.variants import PARTS, searched
 
 CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
 CONFIG["compilation"]["targets"] = ["cpu"]
@@ -225,10 +226,12 @@ def test_layers_to_keep_float_are_named_or_searched_for() -> None:
     given = config()
     given["compilation"]["decoder"] |= {"keep_float": "auto"}
     build = Build(given, [], [])
-    assert build.searched == ["decoder"]
-    assert flags.keep_float(given, build, "encoder") == ["--keep-float"]
-    assert flags.keep_float(given, build, "decoder")[0] == "--keep-float-of"
-    assert flags.float_search(given, build)[:4] == [
+    assert searched(given) == ["decoder"]
+    (folder,) = build.folders
+    chosen = {one: build.variants.float_choice(folder, one) for one in PARTS}
+    assert flags.keep_float(given, "encoder", chosen["encoder"]) == ["--keep-float"]
+    assert flags.keep_float(given, "decoder", chosen["decoder"])[0] == "--keep-float-of"
+    assert flags.float_search(given)[:4] == [
         "--search",
         "decoder",
         "--kept",

@@ -1,10 +1,10 @@
 """Stage 3, every target: the hand-off folder for device engineers.
 
 Reads   data/checkpoints/{model}.json, data/sources/, data/audio_files/calibration/, runtime/float/{model}/,
-        calibration/sets/{model}/, compilation/parts/{model}/{target}/
-Writes  compilation/golden/{model}/              short clips, and what the float model makes of them
-        compiled/{model}/{target}/               the hand-off folder
-        compiled/{model}-{target}.tar.zst        it in one file (`snakemake archive`)
+        calibration/sets/{model}{variant}/, compilation/parts/{model}{variant}/{target}/
+Writes  compilation/golden/{model}{variant}/     short clips, and what the float model makes of them
+        compiled/{model}{variant}/{target}/      the hand-off folder
+        compiled/{model}{variant}-{target}.tar.zst  it in one file (`snakemake archive`)
 """
 
 
@@ -13,12 +13,12 @@ rule make_golden:
     input:
         checkpoint="data/checkpoints/{model}.json",
         graphs="runtime/float/{model}/manifest.json",
-        calibration="calibration/sets/{model}/encoder/manifest.json",
+        calibration="calibration/sets/{model}{variant}/encoder/manifest.json",
         clips=lambda wildcards: BUILD.clips("calibration", wildcards.model),
     output:
-        "compilation/golden/{model}/golden.json",
+        "compilation/golden/{model}{variant}/golden.json",
     log:
-        "logs/make_golden/{model}.log",
+        "logs/make_golden/{model}{variant}.log",
     params:
         *sources("compilation.hand_off.golden"),
         packages=versions("numpy", "openvino", "tokenizers", "transformers"),
@@ -35,23 +35,17 @@ rule assemble_hand_off:
         dataset=f"{SPEECH.folder}/dataset.json",
         graphs="runtime/float/{model}/manifest.json",
         tables="runtime/float/{model}/tables.safetensors",
-        golden="compilation/golden/{model}/golden.json",
-        calibration=[
-            "calibration/sets/{model}/encoder/manifest.json",
-            "calibration/sets/{model}/decoder/manifest.json",
-        ],
-        parts=[
-            "compilation/parts/{model}/{target}/encoder.json",
-            "compilation/parts/{model}/{target}/decoder.json",
-        ],
+        golden=lambda wildcards: VARIANTS.golden(wildcards),
+        calibration=lambda wildcards: [VARIANTS.calibration_set(wildcards, one) for one in PARTS],
+        parts=lambda wildcards: [VARIANTS.part(wildcards, one, wildcards.target) for one in PARTS],
         left_out=lambda wildcards: [
             clips.replace(".jsonl", ".left_out.json")
             for clips in BUILD.clips("calibration", wildcards.model)
         ],
     output:
-        "compiled/{model}/{target}/manifest.json",
+        "compiled/{model}{variant}/{target}/manifest.json",
     log:
-        "logs/assemble_hand_off/{model}_{target}.log",
+        "logs/assemble_hand_off/{model}{variant}_{target}.log",
     params:
         *sources("compilation.hand_off.assemble"),
         packages=versions(
@@ -60,7 +54,7 @@ rule assemble_hand_off:
         + installed("mobilint-qb-runtime", "transformers-mblt"),
         flags=lambda wildcards: flags.license_of(BUILD, wildcards.model),
     shell:
-        "python -m compilation.hand_off.assemble --model {wildcards.model:q}"
+        "python -m compilation.hand_off.assemble --model '{wildcards.model}{wildcards.variant}'"
         " --target {wildcards.target:q} --checkpoint {input.checkpoint:q}"
         " --dataset {input.dataset:q} --graphs {input.graphs:q} --golden {input.golden:q}"
         " --calibration {input.calibration:q} --parts {input.parts:q}"
@@ -70,19 +64,19 @@ rule assemble_hand_off:
 rule archive_hand_off:
     """The folder in one file, with what was measured of it where that can be done here."""
     input:
-        manifest="compiled/{model}/{target}/manifest.json",
+        manifest="compiled/{model}{variant}/{target}/manifest.json",
         measured=lambda wildcards: [
-            f"compiled/{wildcards.model}/{target}/evaluation.json"
+            f"compiled/{wildcards.model}{wildcards.variant}/{target}/evaluation.json"
             for target in {wildcards.target} - {*NPU_TARGETS}
         ],
     output:
-        archive="compiled/{model}-{target}.tar.zst",
-        digest="compiled/{model}-{target}.tar.zst.sha256",
+        archive="compiled/{model}{variant}-{target}.tar.zst",
+        digest="compiled/{model}{variant}-{target}.tar.zst.sha256",
     log:
-        "logs/archive_hand_off/{model}_{target}.log",
+        "logs/archive_hand_off/{model}{variant}_{target}.log",
     params:
         *sources("compilation.hand_off.archive"),
         packages=versions("zstandard"),
-        folder="compiled/{model}/{target}",
+        folder="compiled/{model}{variant}/{target}",
     shell:
         "python -m compilation.hand_off.archive {params.folder:q} --out {output.archive:q} 2> {log:q}"

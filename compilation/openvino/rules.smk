@@ -1,7 +1,7 @@
 """Stage 3, target cpu: each part quantised by NNCF.
 
-Reads   runtime/float/{model}/, calibration/sets/{model}/
-Writes  compilation/parts/{model}/cpu/   int8 parts, and how they were made
+Reads   runtime/float/{model}/, calibration/sets/{model}{variant}/
+Writes  compilation/parts/{model}{variant}/cpu/   int8 parts, and how they were made
 """
 
 
@@ -10,21 +10,23 @@ rule quantise_encoder:
     input:
         graph="runtime/float/{model}/encoder.xml",
         weights="runtime/float/{model}/encoder.bin",
-        calibration="calibration/sets/{model}/encoder/manifest.json",
-        chosen=BUILD.float_choice("encoder"),
+        calibration=lambda wildcards: VARIANTS.calibration_set(wildcards, "encoder"),
+        chosen=lambda wildcards: VARIANTS.float_choice(wildcards, "encoder"),
     output:
-        graph="compilation/parts/{model}/cpu/encoder.xml",
-        weights="compilation/parts/{model}/cpu/encoder.bin",
-        record="compilation/parts/{model}/cpu/encoder.json",
+        graph="compilation/parts/{model}{variant}/cpu/encoder.xml",
+        weights="compilation/parts/{model}{variant}/cpu/encoder.bin",
+        record="compilation/parts/{model}{variant}/cpu/encoder.json",
     log:
-        "logs/quantise_encoder/{model}.log",
+        "logs/quantise_encoder/{model}{variant}.log",
     benchmark:
-        "logs/quantise_encoder/{model}.tsv"
+        "logs/quantise_encoder/{model}{variant}.tsv"
     threads: workflow.cores
     params:
         *sources("compilation.openvino.quantise"),
         packages=versions("openvino", "nncf"),
-        flags=flags.cpu_part(config, BUILD, "encoder"),
+        flags=lambda wildcards: flags.cpu_part(
+            VARIANTS.settings(wildcards), "encoder", VARIANTS.float_choice(wildcards, "encoder")
+        ),
     shell:
         "python -m compilation.openvino.quantise --part encoder --graph {input.graph:q}"
         " --calibration {input.calibration:q} {params.flags:q}"
@@ -36,21 +38,23 @@ rule quantise_decoder:
     input:
         graph="runtime/float/{model}/decoder.xml",
         weights="runtime/float/{model}/decoder.bin",
-        calibration="calibration/sets/{model}/decoder/manifest.json",
-        chosen=BUILD.float_choice("decoder"),
+        calibration=lambda wildcards: VARIANTS.calibration_set(wildcards, "decoder"),
+        chosen=lambda wildcards: VARIANTS.float_choice(wildcards, "decoder"),
     output:
-        graph="compilation/parts/{model}/cpu/decoder.xml",
-        weights="compilation/parts/{model}/cpu/decoder.bin",
-        record="compilation/parts/{model}/cpu/decoder.json",
+        graph="compilation/parts/{model}{variant}/cpu/decoder.xml",
+        weights="compilation/parts/{model}{variant}/cpu/decoder.bin",
+        record="compilation/parts/{model}{variant}/cpu/decoder.json",
     log:
-        "logs/quantise_decoder/{model}.log",
+        "logs/quantise_decoder/{model}{variant}.log",
     benchmark:
-        "logs/quantise_decoder/{model}.tsv"
+        "logs/quantise_decoder/{model}{variant}.tsv"
     threads: workflow.cores
     params:
         *sources("compilation.openvino.quantise"),
         packages=versions("openvino", "nncf"),
-        flags=flags.cpu_part(config, BUILD, "decoder"),
+        flags=lambda wildcards: flags.cpu_part(
+            VARIANTS.settings(wildcards), "decoder", VARIANTS.float_choice(wildcards, "decoder")
+        ),
     shell:
         "python -m compilation.openvino.quantise --part decoder --graph {input.graph:q}"
         " --calibration {input.calibration:q} {params.flags:q}"

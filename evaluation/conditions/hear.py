@@ -8,6 +8,7 @@ Example:
         --compiled compiled/whisper-small/cpu/manifest.json
         --clips data/audio_files/evaluation/de_de.jsonl data/audio_files/evaluation/ko_kr.jsonl
         --long 2 --noise-db 20 10 0 --silence --timestamps
+        --heard evaluation/results/whisper-small/.heard/conditions.jsonl
         --out evaluation/results/whisper-small/cpu/conditions.json
 
 Long audio is heard as evaluation.transcribe hears it: by timestamps, with the fall-back of
@@ -16,6 +17,7 @@ any fall-back writes.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ from evaluation.conditions.recordings import Asked, Recording, audio_of, recordi
 from evaluation.scoring.conditions import LONG, TIMESTAMPS
 from evaluation.scoring.segments import segment_ends
 from evaluation.transcription.hear import Text, hear
+from evaluation.transcription.heard_texts import HeardTexts
 from evaluation.transcription.long_audio import transcribe
 from evaluation.transcription.models import with_sessions
 from evaluation.transcription.pairings import Pairings, pairings_of
@@ -41,7 +44,11 @@ from runtime.compiled_whisper import CompiledWhisper
 
 
 def hear_conditions(
-    graphs: Path, compiled: Path, clip_manifests: list[Path], asked: Asked
+    graphs: Path,
+    compiled: Path,
+    clip_manifests: list[Path],
+    asked: Asked,
+    known: HeardTexts | None = None,
 ) -> dict[str, Any]:
     """conditions.json: what float and compiled model make of every recording.
 
@@ -50,6 +57,7 @@ def hear_conditions(
         compiled: Manifest of the hand-off folder.
         clip_manifests: Manifests of the evaluation clips, one a language.
         asked: Which conditions.
+        known: What other evaluations of the checkpoint have heard.
 
     Raises:
         UserError: A file of the model or a clip is missing or was changed.
@@ -71,19 +79,27 @@ def hear_conditions(
         "manifest_sha256": sha256_of(compiled),
         "asked": asked._asdict(),
         "missing": missing,
-        "rows": [row_of(pairings, whole, recording) for recording in progress],
+        "rows": [row_of(pairings, whole, recording, known) for recording in progress],
     }
 
 
-def row_of(pairings: Pairings, whole: dict[str, CompiledWhisper], recording: Recording) -> Row:
+def row_of(
+    pairings: Pairings,
+    whole: dict[str, CompiledWhisper],
+    recording: Recording,
+    known: HeardTexts | None,
+) -> Row:
     """What the models make of a recording: a row as in transcripts.json, the condition its task."""
     audio = audio_of(recording)
-    texts = {
-        f"{kind}+{kind}": _in_windows(whisper, pairings, recording, audio)
-        if recording.condition == LONG
-        else _in_one_pass(kind, pairings, recording, audio)
-        for kind, whisper in whole.items()
-    }
+    asked = [recording.whisper_language, recording.condition]
+    texts = {}
+    for kind, whisper in whole.items():
+        if recording.condition == LONG:
+            heard = partial(_in_windows, whisper, pairings, recording, audio)
+        else:
+            heard = partial(_in_one_pass, kind, pairings, recording, audio)
+        name = f"{kind}+{kind}"
+        texts[name] = known.text(name, audio, asked, heard) if known else heard()
     row = {
         "clip": recording.name,
         "language": recording.language,
@@ -135,10 +151,12 @@ def main(argv: list[str] | None = None) -> None:
     add("--noise-db", type=float, nargs="*", default=[], help="ratios of speech to noise")
     add("--silence", action="store_true", help="silence, and noise alone")
     add("--timestamps", action="store_true", help="clips with timestamps")
+    add("--heard", type=Path, help="texts that evaluations of the checkpoint share")
     add("--out", type=Path, required=True, help="conditions.json")
     args = parser.parse_args(argv)
     asked = Asked(args.long, args.noise_db, args.silence, args.timestamps)
-    write_json(args.out, hear_conditions(args.graphs, args.compiled, args.clips, asked))
+    known = HeardTexts(args.heard, args.graphs, args.compiled) if args.heard else None
+    write_json(args.out, hear_conditions(args.graphs, args.compiled, args.clips, asked, known))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Stage 4, layers: which lose it, which must stay float, and does calibration cover what they see.
 
-Reads   compilation/parts/{model}/cpu/, runtime/float/{model}/, calibration/sets/{model}/,
+Reads   compilation/parts/{model}{variant}/cpu/, runtime/float/{model}/, calibration/sets/{model}{variant}/,
         data/audio_files/, data/checkpoints/{model}.json
-Writes  evaluation/results/{model}/coverage.json        held-out values beyond the calibration sets
-        evaluation/results/{model}/cpu/layers.json      the damage of each int8 layer
-        compilation/parts/{model}/cpu/keep_float.json   what must stay float, where config says `auto`
+Writes  evaluation/results/{model}{variant}/coverage.json        held-out values beyond the calibration sets
+        evaluation/results/{model}{variant}/cpu/layers.json      the damage of each int8 layer
+        compilation/parts/{model}{variant}/cpu/keep_float.json   what must stay float, where config says `auto`
 """
 
 
@@ -13,15 +13,12 @@ rule measure_coverage:
     input:
         checkpoint="data/checkpoints/{model}.json",
         graphs="runtime/float/{model}/manifest.json",
-        calibration=[
-            "calibration/sets/{model}/encoder/manifest.json",
-            "calibration/sets/{model}/decoder/manifest.json",
-        ],
+        calibration=lambda wildcards: [VARIANTS.calibration_set(wildcards, one) for one in PARTS],
         clips=lambda wildcards: BUILD.clips("evaluation", wildcards.model),
     output:
-        "evaluation/results/{model}/coverage.json",
+        "evaluation/results/{model}{variant}/coverage.json",
     log:
-        "logs/measure_coverage/{model}.log",
+        "logs/measure_coverage/{model}{variant}.log",
     params:
         *sources("evaluation.layers.coverage"),
         packages=versions("numpy", "openvino", "tokenizers", "transformers"),
@@ -35,15 +32,12 @@ rule rank_layers:
     input:
         checkpoint="data/checkpoints/{model}.json",
         graphs="runtime/float/{model}/manifest.json",
-        parts=[
-            "compilation/parts/{model}/cpu/encoder.json",
-            "compilation/parts/{model}/cpu/decoder.json",
-        ],
+        parts=lambda wildcards: [VARIANTS.part(wildcards, one, "cpu") for one in PARTS],
         clips=lambda wildcards: BUILD.clips("evaluation", wildcards.model),
     output:
-        "evaluation/results/{model}/cpu/layers.json",
+        "evaluation/results/{model}{variant}/cpu/layers.json",
     log:
-        "logs/rank_layers/{model}.log",
+        "logs/rank_layers/{model}{variant}.log",
     threads: workflow.cores
     params:
         *sources("evaluation.layers.rank"),
@@ -58,20 +52,17 @@ rule choose_float_layers:
     input:
         checkpoint="data/checkpoints/{model}.json",
         graphs="runtime/float/{model}/manifest.json",
-        calibration=[
-            "calibration/sets/{model}/encoder/manifest.json",
-            "calibration/sets/{model}/decoder/manifest.json",
-        ],
+        calibration=lambda wildcards: [VARIANTS.calibration_set(wildcards, one) for one in PARTS],
         clips=lambda wildcards: BUILD.clips("calibration", wildcards.model),
     output:
-        "compilation/parts/{model}/cpu/keep_float.json",
+        "compilation/parts/{model}{variant}/cpu/keep_float.json",
     log:
-        "logs/choose_float_layers/{model}.log",
+        "logs/choose_float_layers/{model}{variant}.log",
     threads: workflow.cores
     params:
         *sources("evaluation.layers.search_keep_float"),
         packages=versions("jiwer", "nncf", "numpy", "openvino", "torch", "transformers"),
-        flags=lambda wildcards: flags.float_search(config, BUILD),
+        flags=lambda wildcards: flags.float_search(VARIANTS.settings(wildcards)),
         tasks=lambda wildcards: BUILD.tasks(wildcards.model),
     shell:
         "python -m evaluation.layers.search_keep_float {params.flags:q}"

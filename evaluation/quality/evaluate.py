@@ -1,19 +1,23 @@
 """Hear held-out clips with float and compiled parts, in every pairing; score.py scores it.
 
-Every pairing is decoded in the same way, so the result says which half broke. A clip is
-encoded once by each encoder.
+Every pairing is decoded in the same way, so the result says which half broke. A clip is encoded
+once by each encoder. --heard is a file that the evaluations of a checkpoint share: texts that do
+not depend on what was compiled in another way are heard in the first one.
 
 Example:
     python -m evaluation.quality.evaluate --graphs runtime/float/whisper-small/manifest.json
         --compiled compiled/whisper-small/cpu/manifest.json
         --clips data/audio_files/evaluation/de_de.jsonl data/audio_files/evaluation/ko_kr.jsonl
         --calibration calibration/sets/whisper-small/encoder/manifest.json
+        --heard evaluation/results/whisper-small/.heard/clips.jsonl
         --out evaluation/results/whisper-small/cpu/transcripts.json
 """
 
 import argparse
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from calibration.prompts import prompt_tokens
 from common.cli import UserError, run
@@ -22,11 +26,12 @@ from compilation.hand_off.expect import POSITIONS
 from data.clips import Clip, interleave, understood
 from evaluation.quality.distances import distance, logit_distances
 from evaluation.scoring.pairs import FLOAT
+from evaluation.scoring.sizes import KINDS, sizes_of
 from evaluation.transcription.hear import detect, logits_of
+from evaluation.transcription.heard_texts import HeardTexts
 from evaluation.transcription.pairings import Pairings, pairings_of
 from evaluation.transcription.transcribe_clips import Transcribed, transcribe_clips
 
-KINDS = ("float", "compiled")
 FACTS = ("language", "whisper_language", "seconds")
 
 
@@ -47,18 +52,26 @@ def facts_of(heard: Transcribed, pairings: Pairings) -> dict[str, Any]:
 
 def _logits(heard: Transcribed, pairings: Pairings) -> dict[str, Any]:
     """How far the compiled decoder is from the float one, fed what the float model says."""
-    own, other = (heard.texts["transcribe"][name] for name in (FLOAT, "float+compiled"))
-    logits = other.logits
-    if other.tokens != own.tokens:
-        language = heard.clip["whisper_language"]
-        prompt = prompt_tokens(language, "transcribe", pairings.generation)
-        compiled, states = pairings.decoders["compiled"], heard.states["float"]
-        logits = logits_of(compiled, states, prompt, own.tokens[: len(own.logits) - 1])
-    return logit_distances(own.logits, logits)
+    said, generation = heard.texts["transcribe"][FLOAT].tokens, pairings.generation
+    prompt = prompt_tokens(heard.clip["whisper_language"], "transcribe", generation)
+    said = said[: generation.max_length - len(prompt) - 1]  # what a text at its limit feeds
+
+    def rows(kind: str) -> np.ndarray:
+        own = heard.texts["transcribe"][f"float+{kind}"]
+        if own.logits is not None and own.tokens[: len(said)] == said:
+            return own.logits[: len(said) + 1]
+        return logits_of(pairings.decoders[kind], heard.states["float"], prompt, said)
+
+    return logit_distances(*map(rows, KINDS))
 
 
 def evaluate(
-    graphs: Path, compiled: Path, clip_manifests: list[Path], calibration: Path, tasks: list[str]
+    graphs: Path,
+    compiled: Path,
+    clip_manifests: list[Path],
+    calibration: Path,
+    tasks: list[str],
+    known: HeardTexts | None = None,
 ) -> dict[str, Any]:
     """What all pairings hear of the clips.
 
@@ -68,12 +81,13 @@ def evaluate(
         clip_manifests: Manifests of the evaluation clips, one a language.
         calibration: Manifest of the encoder set, to prove that no sentence stands in both.
         tasks: Tasks that the checkpoint was trained for.
+        known: What other evaluations of the checkpoint have heard.
     """
     pairings = pairings_of(graphs, compiled.parent)
     clips = understood(interleave(clip_manifests), pairings.generation)
     _refuse_shared_sentences(clips, calibration)
     facts, rows = [], []
-    for heard in transcribe_clips(pairings, clips, tasks, "evaluation"):
+    for heard in transcribe_clips(pairings, clips, tasks, "evaluation", known):
         facts.append(facts_of(heard, pairings))
         rows += heard.rows
     manifest = read_json(compiled)
@@ -86,20 +100,6 @@ def evaluate(
         "clips": facts,
         "rows": rows,
     }
-
-
-def sizes_of(parts: dict[str, Any]) -> dict[str, dict[str, int | None]]:
-    """Bytes of each part's weight files, float and compiled, and of both parts."""
-    sizes: dict[str, dict[str, Any]] = {}
-    for part, record in parts.items():
-        own = [file["bytes"] for file in record["files"] if not file["path"].endswith(".xml")]
-        float_files = record.get("float_weights", [])
-        sizes[part] = {
-            "float": sum(file["bytes"] for file in float_files) or None,
-            "compiled": sum(own),
-        }
-    both = {kind: [size[kind] for size in sizes.values()] for kind in KINDS}
-    return sizes | {"both": {k: sum(v) if all(v) else None for k, v in both.items()}}
 
 
 def _refuse_shared_sentences(clips: list[Clip], calibration: Path) -> None:
@@ -124,9 +124,11 @@ def main(argv: list[str] | None = None) -> None:
     add("--clips", type=Path, nargs="+", required=True, help="manifests of clips")
     add("--calibration", type=Path, required=True, help="the encoder set's manifest")
     add("--tasks", nargs="+", default=["transcribe", "translate"], help="what the model can do")
+    add("--heard", type=Path, help="texts that evaluations of the checkpoint share")
     add("--out", type=Path, required=True, help="transcripts.json")
     args = parser.parse_args(argv)
-    heard = evaluate(args.graphs, args.compiled, args.clips, args.calibration, args.tasks)
+    known = HeardTexts(args.heard, args.graphs, args.compiled) if args.heard else None
+    heard = evaluate(args.graphs, args.compiled, args.clips, args.calibration, args.tasks, known)
     write_json(args.out, heard)
 
 

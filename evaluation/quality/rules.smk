@@ -1,35 +1,36 @@
 """Stage 4, quality: does the compiled model still hear, and which half of it broke.
 
-Reads   compiled/{model}/{target}/, runtime/float/{model}/, calibration/sets/{model}/encoder/,
+Reads   compiled/{model}{variant}/{target}/, runtime/float/{model}/, calibration/sets/{model}{variant}/encoder/,
         data/audio_files/evaluation/*.jsonl
-Writes  evaluation/results/{model}/{target}/   transcripts.json, quality.json, passed.txt
+Writes  evaluation/results/{model}{variant}/{target}/   transcripts.json, quality.json, passed.txt
 """
 
-RESULTS = "evaluation/results/{model}/{target}"
+RESULTS = "evaluation/results/{model}{variant}/{target}"
 
 
 rule evaluate:
     """What float and compiled parts, in every pairing, hear of held-out clips."""
     input:
         graphs="runtime/float/{model}/manifest.json",
-        compiled="compiled/{model}/{target}/manifest.json",
+        compiled="compiled/{model}{variant}/{target}/manifest.json",
         clips=lambda wildcards: BUILD.clips("evaluation", wildcards.model),
-        calibration="calibration/sets/{model}/encoder/manifest.json",
+        calibration=lambda wildcards: VARIANTS.calibration_set(wildcards, "encoder"),
     output:
         f"{RESULTS}/transcripts.json",
     log:
-        "logs/evaluate/{model}_{target}.log",
+        "logs/evaluate/{model}{variant}_{target}.log",
     benchmark:
-        "logs/evaluate/{model}_{target}.tsv"
+        "logs/evaluate/{model}{variant}_{target}.tsv"
     threads: workflow.cores
     params:
         *sources("evaluation.quality.evaluate"),
         packages=versions("numpy", "openvino", "torch", "transformers"),
         flags=lambda wildcards: ["--tasks", *BUILD.tasks(wildcards.model)],
+        heard="evaluation/results/{model}/.heard/clips.jsonl",
     shell:
         "python -m evaluation.quality.evaluate --graphs {input.graphs:q}"
         " --compiled {input.compiled:q} --clips {input.clips:q}"
-        " --calibration {input.calibration:q} {params.flags:q} --out {output:q} 2> {log:q}"
+        " --calibration {input.calibration:q} {params.flags:q} --heard {params.heard:q} --out {output:q} 2> {log:q}"
 
 
 rule score:
@@ -44,7 +45,7 @@ rule score:
     output:
         f"{RESULTS}/quality.json",
     log:
-        "logs/score/{model}_{target}.log",
+        "logs/score/{model}{variant}_{target}.log",
     params:
         *sources("evaluation.quality.score"),
         packages=versions("jiwer", "numpy", "sacrebleu"),
@@ -59,12 +60,12 @@ rule check_gate:
     """Fails where the compiled model is not good enough, after all else is written."""
     input:
         quality=f"{RESULTS}/quality.json",
-        described="compiled/{model}/{target}/evaluation.json",
+        described="compiled/{model}{variant}/{target}/evaluation.json",
         report=f"{RESULTS}/report.html",
     output:
         f"{RESULTS}/passed.txt",
     log:
-        "logs/check_gate/{model}_{target}.log",
+        "logs/check_gate/{model}{variant}_{target}.log",
     params:
         *sources("evaluation.scoring.gate"),
     shell:

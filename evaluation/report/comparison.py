@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from evaluation.report import differences
 from evaluation.report.format import (
     DASH,
     bare_percent,
@@ -14,6 +15,14 @@ from evaluation.report.format import (
 from evaluation.report.languages import name_of
 from evaluation.report.provenance import differing
 from evaluation.report.quality_sections import COMPILED, FLOAT
+from evaluation.report.ranking import (
+    measures_of,
+    on_front,
+    ordered,
+    orders,
+    rate_of,
+    tokens_per_second,
+)
 from evaluation.report.scatter import Point, plot
 from evaluation.report.speed_sections import sides, value_of
 from evaluation.report.summary import verdict
@@ -29,7 +38,8 @@ def sections(results: list[Result]) -> dict[str, Any]:
         results: In the order in which they are numbered.
     """
     tasks = list(dict.fromkeys(task for quality, _ in results for task in quality["tasks"]))
-    front = on_front([_measures(result, tasks[0]) for result in results])
+    measures = [measures_of(result, tasks[0]) for result in results]
+    front = on_front(measures)
     passed = sum(quality["gate"]["passed"] is True for quality, _ in results)
     labels = labels_of(results)
     rows = [_row(result, tasks) for result in results]
@@ -43,12 +53,19 @@ def sections(results: list[Result]) -> dict[str, Any]:
             for row, label, is_on in zip(rows, labels, front, strict=True)
         ],
         "tasks": tasks,
+        "orders": orders(measures),
         "plots": _plots(results, labels, tasks),
         "differing": differing(results),
         "changes": [_changes(results, task) for task in tasks],
+        "pairs": differences.sections(results),
         "warnings": warnings_of(results),
         "twins": twins(results),
     }
+
+
+def in_order(results: list[Result]) -> list[Result]:
+    """The best first, by the first task."""
+    return ordered(results, next(iter(results[0][0]["tasks"])))
 
 
 def labels_of(results: list[Result]) -> list[str]:
@@ -58,38 +75,6 @@ def labels_of(results: list[Result]) -> list[str]:
         f"{label}, {quality['folder']}" if plain.count(label) > 1 else label
         for label, (quality, _) in zip(plain, results, strict=True)
     ]
-
-
-def _measures(result: Result, task: str) -> tuple[float | None, ...]:
-    """Error rate, size and seconds a token of the compiled model: of each, less is better."""
-    quality, files = result
-    speed = tokens_per_second(files, 1)
-    sizes = quality["sizes"]["both"]
-    return rate_of(quality, task, COMPILED), sizes["compiled"], 1 / speed if speed else None
-
-
-def on_front(measures: list[tuple[float | None, ...]]) -> list[bool | None]:
-    """Whether no other is as good in everything and better in something; None where unknown."""
-
-    def beats(other: tuple[Any, ...], own: tuple[Any, ...]) -> bool:
-        return other != own and all(a <= b for a, b in zip(other, own, strict=True))
-
-    known = [own for own in measures if None not in own]
-    return [
-        None if None in own else not any(beats(other, own) for other in known) for own in measures
-    ]
-
-
-def rate_of(quality: dict[str, Any], task: str, pairing: str) -> float | None:
-    """Error rate of a task over all languages."""
-    cells = quality["tasks"].get(task)
-    return cells["all"]["pairings"][pairing]["rate"] if cells else None
-
-
-def tokens_per_second(files: dict[str, Any], side: int) -> float | None:
-    """Of the fastest float backend (0) or the compiled model (1)."""
-    backend = sides(files.get("speed"))[side]
-    return value_of(backend, "tokens_per_second")[0] if backend else None
 
 
 def _row(result: Result, tasks: list[str]) -> dict[str, Any]:

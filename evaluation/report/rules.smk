@@ -1,21 +1,21 @@
 """Stage 4, report: what was measured, for people.
 
-Reads   what the other packages of evaluation/ have written, compiled/{model}/{target}/manifest.json
-Writes  evaluation/results/{model}/{target}/report.html
-        compiled/{model}/{target}/evaluation.json   and the folder's README.md and SHA256SUMS
+Reads   what the other packages of evaluation/ have written, compiled/{model}{variant}/{target}/manifest.json
+Writes  evaluation/results/{model}{variant}/{target}/report.html
+        compiled/{model}{variant}/{target}/evaluation.json   and the folder's README.md and SHA256SUMS
 """
 
 
 rule describe_hand_off:
     """What was measured, in the hand-off folder."""
     input:
-        compiled="compiled/{model}/{target}/manifest.json",
+        compiled="compiled/{model}{variant}/{target}/manifest.json",
         quality=f"{RESULTS}/quality.json",
         speed=f"{RESULTS}/speed.json",
     output:
-        "compiled/{model}/{target}/evaluation.json",
+        "compiled/{model}{variant}/{target}/evaluation.json",
     log:
-        "logs/describe_hand_off/{model}_{target}.log",
+        "logs/describe_hand_off/{model}{variant}_{target}.log",
     params:
         *sources("evaluation.describe"),
     shell:
@@ -27,15 +27,15 @@ rule write_report:
     """One page for people."""
     input:
         quality=f"{RESULTS}/quality.json",
-        coverage="evaluation/results/{model}/coverage.json",
+        coverage=lambda wildcards: VARIANTS.coverage(wildcards),
         layers=f"{RESULTS}/layers.json",
-        chosen=BUILD.float_choice("encoder", "decoder"),
+        chosen=lambda wildcards: VARIANTS.float_choice(wildcards, *PARTS),
         speed=f"{RESULTS}/speed.json",
-        manifest="compiled/{model}/{target}/manifest.json",
+        manifest="compiled/{model}{variant}/{target}/manifest.json",
     output:
-        report(f"{RESULTS}/report.html", category="{model}"),
+        report(f"{RESULTS}/report.html", category="{model}{variant}"),
     log:
-        "logs/write_report/{model}_{target}.log",
+        "logs/write_report/{model}{variant}_{target}.log",
     params:
         *sources("evaluation.report.write"),
         packages=versions("jinja2", "soundfile"),

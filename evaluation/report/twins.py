@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from common.model_names import split
 from evaluation.report.format import bare_percent, counted, spans
 from evaluation.report.languages import name_of
 from evaluation.scoring import bootstrap
@@ -24,7 +25,8 @@ def twins(results: list[Result]) -> list[dict[str, Any]]:
     on_cpu = {one["model"]: one for one in heard if one["target"] == "cpu"}
     found = []
     for npu in heard:
-        cpu = on_cpu.get(npu["model"])
+        # Of the same variant, or the plain model.
+        cpu = on_cpu.get(npu["model"]) or on_cpu.get(split(npu["model"])[0])
         if npu["target"] == "cpu" or cpu is None:
             continue
         rows = _shared(cpu, npu)

@@ -8,8 +8,9 @@ Example:
         --manifest compiled/whisper-small/cpu/manifest.json
         --out evaluation/results/whisper-small/cpu/report.html
 
-With several --quality, a page that compares them, each with what lies beside it; of one model on
-the CPU and on an NPU, the texts side by side, and whose the NPU's loss is:
+With several --quality, a page that compares them, each with what lies beside it: the best first;
+every two of them clip by clip, which stdout has too; of one model on the CPU and on an NPU, the
+texts side by side, and whose the NPU's loss is. Results of evaluation.run may be among them:
     python -m evaluation.report.write --quality evaluation/results/*/*/quality.json
         --out evaluation/results/comparison.html
 """
@@ -28,6 +29,7 @@ from common.files import read_json, write_text
 from evaluation.report import comparison as several
 from evaluation.report import (
     condition_sections,
+    differences,
     quality_sections,
     signal_sections,
     speed_sections,
@@ -142,8 +144,11 @@ def sections(
 
 def comparison(results: list[tuple[dict[str, Any], Files]]) -> str:
     """The page that compares several hand-off folders: of each, quality.json and what else is."""
-    template = environment().get_template("comparison.html.j2")
-    return template.render(**several.sections(results))
+    return _comparison_page(several.sections(results))
+
+
+def _comparison_page(context: dict[str, Any]) -> str:
+    return environment().get_template("comparison.html.j2").render(**context)
 
 
 def beside(path: Path) -> Files:
@@ -188,7 +193,10 @@ def main(argv: list[str] | None = None) -> None:
         if given:
             flag = min(given).replace("_", "-")
             raise UserError(f"--{flag} goes with one --quality; several find their own")
-        page = comparison([(read_json(path), beside(path)) for path in args.quality])
+        results = several.in_order([(read_json(path), beside(path)) for path in args.quality])
+        context = several.sections(results)
+        page = _comparison_page(context)
+        print(*differences.lines_of(context["pairs"], several.labels_of(results)), sep="\n")
     else:
         files = {name: read_json(path) for name, path in given.items()}
         files = beside(args.quality[0]) | files

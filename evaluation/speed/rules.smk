@@ -1,8 +1,8 @@
 """Stage 4, speed: how fast the compiled model is, beside the float one.
 
-Reads   compiled/{model}/{target}/, runtime/float/{model}/, data/audio_files/evaluation/*.jsonl,
+Reads   compiled/{model}{variant}/{target}/, runtime/float/{model}/, data/audio_files/evaluation/*.jsonl,
         data/checkpoints/{model}.json
-Writes  evaluation/results/{model}/{target}/speed.json
+Writes  evaluation/results/{model}{variant}/{target}/speed.json
 """
 
 
@@ -11,12 +11,12 @@ rule measure_speed:
     input:
         checkpoint="data/checkpoints/{model}.json",
         graphs="runtime/float/{model}/manifest.json",
-        compiled="compiled/{model}/{target}/manifest.json",
+        compiled="compiled/{model}{variant}/{target}/manifest.json",
         clips=lambda wildcards: BUILD.clips("evaluation", wildcards.model),
     output:
         f"{RESULTS}/speed.json",
     log:
-        "logs/measure_speed/{model}_{target}.log",
+        "logs/measure_speed/{model}{variant}_{target}.log",
     threads: workflow.cores
     params:
         *sources("evaluation.speed.measure"),

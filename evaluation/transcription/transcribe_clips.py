@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from common.cli import UserError
 from common.progress import Progress
 from data.clips import Clip, read_audio
 from evaluation.transcription.hear import Text, hear
+from evaluation.transcription.heard_texts import HeardTexts
 from evaluation.transcription.pairings import Pairings
 from evaluation.transcription.references import references
 
@@ -30,7 +32,12 @@ class Transcribed(NamedTuple):
 
 
 def transcribe_clips(
-    pairings: Pairings, clips: list[Clip], tasks: list[str], what: str, by: Hear = hear
+    pairings: Pairings,
+    clips: list[Clip],
+    tasks: list[str],
+    what: str,
+    known: HeardTexts | None = None,
+    by: Hear = hear,
 ) -> Iterator[Transcribed]:
     """Every clip, transcribed and translated by every pairing in one pass over the window.
 
@@ -39,6 +46,7 @@ def transcribe_clips(
         clips: In languages that the model knows.
         tasks: Tasks that the checkpoint was trained for.
         what: Is done, for the progress.
+        known: What other evaluations have heard; without it, everything is heard.
         by: How a decoder's tokens are chosen.
 
     Raises:
@@ -46,11 +54,12 @@ def transcribe_clips(
     """
     scored = False
     for clip in Progress(clips, desc=what, unit="clip"):
-        features = encoder_input(pairings.processor.feature_extractor, read_audio(clip))
+        audio = read_audio(clip)
+        features = encoder_input(pairings.processor.feature_extractor, audio)
         begin = time.perf_counter()
         states = {kind: one.encode(features) for kind, one in pairings.encoders.items()}
         wanted = references(clip, pairings.generation, tasks)
-        texts = {task: _texts(pairings, states, clip, task, by) for task in wanted}
+        texts = {task: _texts(pairings, states, clip, task, audio, known, by) for task in wanted}
         seconds = time.perf_counter() - begin
         rows = [row_of(clip, task, reference, texts[task]) for task, reference in wanted.items()]
         scored |= bool(rows)
@@ -60,14 +69,23 @@ def transcribe_clips(
 
 
 def _texts(
-    pairings: Pairings, states: dict[str, np.ndarray], clip: Clip, task: str, by: Hear
+    pairings: Pairings,
+    states: dict[str, np.ndarray],
+    clip: Clip,
+    task: str,
+    audio: np.ndarray,
+    known: HeardTexts | None,
+    by: Hear,
 ) -> dict[str, Text]:
     """What every pairing makes of a clip."""
-    asked = clip["whisper_language"], task, pairings.generation, pairings.processor
-    return {
-        f"{e}+{d}": by(pairings.decoders[d], states[e], *asked)
-        for e, d in product(states, pairings.decoders)
-    }
+    asked = [clip["whisper_language"], task]
+    files = pairings.generation, pairings.processor
+    texts = {}
+    for e, d in product(states, pairings.decoders):
+        heard = partial(by, pairings.decoders[d], states[e], *asked, *files)
+        name = f"{e}+{d}"
+        texts[name] = known.text(name, audio, asked, heard) if known else heard()
+    return texts
 
 
 def row_of(clip: Clip, task: str, reference: str, texts: dict[str, Text]) -> Row:
