@@ -127,3 +127,24 @@ def test_the_vendors_image_runs_both_steps(project: tuple[Path, str]) -> None:
         words = line.split(f"-m compilation.qb.compile {step} ")[1].split(" 2> ")[0].split()
         assert not [word for word in words if word.startswith("/")]  # all within the folder
     assert read_json(folder / record)["samples"] == 68
+
+
+def test_a_variant_by_a_compiler_of_another_version(project: tuple[Path, str]) -> None:
+    """It has parts of its own from the same calibration sets, and nothing for the CPU."""
+    folder, _ = project
+    python = interpreter(folder / "newer", "1.4.0")
+    newer = {"compilation": {"qbcompiler": {"python": str(python)}}}
+    change = {"build": ["whisper-micro@newer"], "variants": {"newer": newer}}
+    (folder / "newer.yaml").write_text(yaml.safe_dump(change), encoding="utf-8")
+    jobs = {"parse_npu_part": 4, "quantise_npu_part": 4, "check_npu_part": 4}
+    assert planned(folder, "compiled", *GIVEN, "newer.yaml") == jobs | {"assemble_hand_off": 2}
+    made = "compiled/whisper-micro@newer/aries-rb/manifest.json"
+    result = snakemake(folder, made, *GIVEN, "newer.yaml", PYTHONPATH=str(folder / "hidden"))
+    assert result.returncode == 0, result.stdout
+    manifests = [read_json(folder / made.replace("@newer", name)) for name in ("", "@newer")]
+    for part in ("encoder", "decoder"):
+        assert (folder / made).with_name(f"whisper-micro@newer_{part}.mxq").stat().st_size > 0
+        versions = [one["parts"][part]["compiler"]["quantise"] for one in manifests]
+        assert [one["qbcompiler"] for one in versions] == ["1.3.0", "1.4.0"]
+        first, second = (one["calibration"][part]["manifest_sha256"] for one in manifests)
+        assert first == second
