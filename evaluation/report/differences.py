@@ -159,10 +159,13 @@ def notes_of(results: list[Result], pairs: list[dict[str, Any]]) -> list[str]:
         if not any(common for common, *_ in counts.values()):
             notes.append(f"{names} have heard no clip in common, and are not compared.")
             continue
-        for task, (common, first, second) in counts.items():
-            if not common == first == second:
-                of = f"{counted(common, 'clip')} in common, of {first} and {second}"
-                notes.append(f"{names}, {task}: {of}; only these are compared.")
+        for numbers in dict.fromkeys(counts.values()):
+            common, first, second = numbers
+            if common == first == second:
+                continue
+            tasks = [task for task, own in counts.items() if own == numbers]
+            of = f"{counted(common, 'clip')} in common, of {first} and {second}"
+            notes.append(f"{names}, {' and '.join(tasks)}: {of}; only these are compared.")
     return notes
 
 

@@ -81,13 +81,14 @@ def row_of(built: Built) -> dict[str, Any]:
     manifest = read_json(built.manifest) if built.manifest else None
     model, variant = split(built.name)
     judged = verdict(quality) if quality else {"kind": "too", "label": "Not evaluated"}
+    doubt = _doubt(built, quality)
     sizes = sizes_of(manifest["parts"]) if manifest else quality["sizes"]
     return {
         "model": model,
         "variant": variant.removeprefix("@") or DASH,
         "target": built.target,
-        "kind": judged["kind"],
-        "verdict": judged["label"] + _doubt(built, quality),
+        "kind": "too" if doubt else judged["kind"],
+        "verdict": judged["label"] + doubt,
         "weights": size(sizes["both"]["compiled"]),
         "rates": {task: _rates(cells["all"]) for task, cells in _tasks(quality).items()},
         "languages": {
@@ -162,7 +163,7 @@ def tables_of(rows: list[dict[str, Any]]) -> list[tuple[str, list[str], list[lis
         ]
         for row in rows
     ]
-    tables = [("What is built, error rates float → compiled", heads, cells)]
+    tables = [("Everything, error rates float → compiled", heads, cells)]
     for task in tasks:
         own = [row for row in rows if task in row["languages"]]
         codes = sorted({code for row in own for code in row["languages"][task]})
