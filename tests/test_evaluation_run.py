@@ -86,7 +86,13 @@ def figures(cell: dict) -> dict:
 
 
 @pytest.mark.parametrize("compared", [False, True])
-def test_what_others_read_of_it(demo: Path, clips: Path, tmp_path: Path, compared: bool) -> None:
+def test_what_others_read_of_it(
+    demo: Path,
+    clips: Path,
+    tmp_path: Path,
+    compared: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """The table, the report, the comparison and the folder's README take what was not measured."""
     received = shutil.copytree(demo / "compiled/whisper-micro/cpu", tmp_path / "cpu")
     given = [str(received), "--clips", str(clips), "--out", str(tmp_path)]
@@ -97,7 +103,11 @@ def test_what_others_read_of_it(demo: Path, clips: Path, tmp_path: Path, compare
     write.main(["--quality", str(quality), "--out", str(tmp_path / "report.html")])
     assert "Not judged" in (tmp_path / "report.html").read_text(encoding="utf-8")
     both = [str(quality), str(transcripts(demo).with_name("quality.json"))]
+    capsys.readouterr()
     write.main(["--quality", *both, "--out", str(tmp_path / "both.html")])
+    said = capsys.readouterr().out
+    assert "transcribe: 0.0 points (0.0 to 0.0), 6 clips" in said
+    assert "translate: 4 clips in common, of " in said
     describe.main(["--quality", str(quality), "--out", str(received / "evaluation.json")])
     row = rf"^\| all \| {before if compared else '–'} → \d+\.\d % \|"
     readme = (received / "README.md").read_text(encoding="utf-8")
