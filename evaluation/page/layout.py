@@ -42,8 +42,10 @@ def build(page: Page, models: list[Model]) -> gr.Blocks:
     first = models[0]
     with gr.Blocks(title="Whisper, side by side", analytics_enabled=False) as blocks:
         gr.HTML(
-            '<h1>What do they hear?</h1><p class="note">Speak, drop a recording, or take a clip of'
-            " the evaluation. Nothing leaves this machine.</p>",
+            Markup(
+                '<h1>What do they hear?</h1><p class="note">{}, float and compiled. Speak, drop a'
+                " recording, or take a clip of the evaluation; nothing leaves this machine.</p>"
+            ).format(", ".join(by_name)),
             elem_id="head",
             apply_default_css=False,
         )
