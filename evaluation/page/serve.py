@@ -61,8 +61,8 @@ def application(folders: list[Path], cases: Path, hosts: list[str]) -> Iterator[
 
 
 def server_of(app: FastAPI) -> uvicorn.Server:
-    """What serves an application; visitors do not keep it from ending."""
-    return uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    """What serves an application; visitors do not keep it from ending, nor does it say that."""
+    return uvicorn.Server(uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=1))
 
 
 def serve(folders: list[Path], cases: Path, address: str, port: int) -> None:
