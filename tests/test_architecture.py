@@ -76,3 +76,13 @@ def test_the_snakefile_imports_nothing_that_takes_seconds() -> None:
                     else [a.name for a in node.names]
                 )
                 assert not heavy & {name.split(".")[0] for name in names}, file
+
+
+def test_nothing_else_loads_the_page_or_what_it_is_made_with() -> None:
+    """It is made with an optional group of packages."""
+    own = {"gradio", "fastapi", "uvicorn", "playwright"}
+    for package in PACKAGES:
+        for path, name in imports_of(package):
+            if not path.startswith("evaluation/page/"):
+                assert not name.startswith("evaluation.page"), path
+                assert name.split(".")[0] not in own, path

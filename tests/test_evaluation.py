@@ -1,5 +1,6 @@
 """Metrics against cases worked out by hand, and `CompiledWhisper` against the library's own Whisper."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from transformers.modeling_outputs import BaseModelOutput
 from common.cli import UserError
 from compilation.hand_off.expect import cosine
 from data.cache import local_folder
+from data.clips import interleave, read_audio
 from evaluation import transcribe
 from evaluation.scoring.text_errors import Errors, count_errors, normalise
 from evaluation.transcription import long_audio
+from evaluation.transcription.models import load_compiled
 from runtime.compiled_whisper import CompiledWhisper
 from runtime.folder import sessions_of
 from runtime.torch_sessions import TorchDecoder, TorchEncoder
@@ -189,3 +192,17 @@ def test_silence_has_no_text_whatever_a_model_would_write(level: float) -> None:
     assert long_audio.transcribe(None, None, noise, {}) == ""  # no model is asked
     with pytest.raises(AttributeError):  # what is louder is heard
         long_audio.transcribe(None, None, noise + 0.01, {})
+
+
+def test_times_of_segments_do_not_depend_on_what_a_tokenizer_calls_special(
+    demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, processor = load_compiled(demo / "compiled/whisper-micro/cpu")
+    (clip, *_) = interleave([demo / "data/audio_files/evaluation/en_us.jsonl"])
+    given = model, processor, read_audio(clip), {"language": "en", "task": "transcribe"}, True
+    text = long_audio.transcribe(*given)
+    (end,) = re.fullmatch(r"<\|0\.00\|>[^<]+<\|(\d+\.\d\d)\|>", text).groups()
+    assert float(end) == pytest.approx(clip["seconds"], abs=1)
+    special = property(lambda tokenizer: [tokenizer.eos_token_id])
+    monkeypatch.setattr(type(processor.tokenizer), "all_special_ids", special)
+    assert long_audio.transcribe(*given) == text

@@ -63,7 +63,11 @@ def pieces_of(text: str, code: str, unit: str) -> Pieces:
         code: Whisper code of its language.
         unit: `words` or `characters`.
     """
-    shown = _words(text) if unit == "words" else _characters(text)
+    return cut_as(_words(text) if unit == "words" else _characters(text), code, unit)
+
+
+def cut_as(shown: list[str], code: str, unit: str) -> Pieces:
+    """The pieces of a text that is cut up already; see `pieces_of`."""
     units, owners = [], []
     for index, piece in enumerate(shown):
         kept = normalise(piece, code)

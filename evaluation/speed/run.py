@@ -16,8 +16,6 @@ Writes
 """
 
 import argparse
-import resource
-import sys
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -28,6 +26,7 @@ import numpy as np
 
 from common.cli import run
 from common.files import CHUNK, read_json, write_json
+from common.memory import peak_bytes
 from common.progress import Progress
 from evaluation.speed.backends import BACKENDS, Files, Sessions
 from runtime.sessions import DecoderSession
@@ -117,19 +116,6 @@ def _read(path: Path) -> None:
     with path.open("rb", buffering=0) as file:
         while file.read(CHUNK):
             pass
-
-
-def peak_bytes() -> int:
-    """Most memory that was ever resident in this process.
-
-    What getrusage says counts, on Linux, the memory of the parent when it began this process.
-    """
-    status = Path("/proc/self/status")
-    if not status.is_file():
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak if sys.platform == "darwin" else peak * 1024
-    lines = status.read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def main(argv: list[str] | None = None) -> None:

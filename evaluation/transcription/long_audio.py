@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
-from data.audio import FULL_SCALE, RATE, levels
+from data.audio import RATE
+from evaluation.transcription.silence import is_silent
 
-SILENCE = -55.0  # dBFS of the whole audio: what is not louder has no text, whatever a model writes
 # What openai/whisper's `transcribe` does with a window whose text repeats itself or is unlikely: it
 # is decoded again, at random, ever more freely; and one that hardly is speech has no text. The
 # ratio is that of tokens, at which transformers has the effect of 2.4 over characters.
@@ -37,10 +37,9 @@ def transcribe(
         audio: float32 [time], 16 kHz, of any length. Whisper hears 30 s at a time; the library
             walks through longer audio by timestamps.
         asked: Language and task for `generate`, none for an English-only model.
-        timestamps: Whether the text has them.
+        timestamps: Whether the text has them: `<|0.00|> text<|2.00|>`.
     """
-    pcm = np.clip(audio * FULL_SCALE, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-    if not len(pcm) or levels(pcm)[0] <= SILENCE:
+    if is_silent(audio):
         return ""
     long = len(audio) > processor.feature_extractor.n_samples
     inputs = processor(
@@ -52,6 +51,24 @@ def transcribe(
         return_attention_mask=True,
     )
     torch.manual_seed(SEED)
-    ids = whisper.generate(**inputs, return_timestamps=long or timestamps, **FALLBACK, **asked)
-    options = {"decode_with_timestamps": True} if timestamps else {}
-    return processor.decode(ids[0], skip_special_tokens=True, **options).strip()
+    given = inputs | FALLBACK | asked
+    found = whisper.generate(
+        **given, return_timestamps=long or timestamps, return_segments=timestamps
+    )
+    if timestamps:
+        return "".join(_timed(one, processor, whisper) for one in found["segments"][0]).strip()
+    return processor.decode(found[0], skip_special_tokens=True).strip()
+
+
+def _timed(
+    segment: dict[str, Any], processor: WhisperProcessor, whisper: WhisperForConditionalGeneration
+) -> str:
+    """`<|0.00|> text<|2.00|>`.
+
+    Not by the tokenizer, whose times are wrong where a checkpoint's does not say which tokens are
+    special.
+    """
+    first = whisper.generation_config.no_timestamps_token_id + 1  # <|0.00|>
+    said = [token for token in segment["tokens"].tolist() if token < first]
+    text = processor.decode(said, skip_special_tokens=True)
+    return f"<|{float(segment['start']):.2f}|>{text}<|{float(segment['end']):.2f}|>"

@@ -1,0 +1,1 @@
+"""A page to listen with: what float, compiled and device make of a recording, side by side."""
