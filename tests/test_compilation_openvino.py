@@ -314,6 +314,17 @@ def test_every_weight_is_stored_as_int8(graphs, parts, name, kept) -> None:
     assert sorted(weights) == sorted(matrices(graphs / f"{name}.xml", "f32"))
 
 
+def test_the_manifest_says_how_weights_are_stored(graphs, parts) -> None:
+    """The weights of this checkpoint are no float16 values, but for some vectors."""
+    for part, stored in read_json(graphs / "manifest.json")["weights"].items():
+        assert stored["float32"]["bytes"] > 10 * stored["float16"]["bytes"]
+        size = (graphs / f"{part}.bin").stat().st_size
+        assert 0 <= size - sum(kind["bytes"] for kind in stored.values()) < 1000
+        (record,) = read_json(parts / f"{part}.json")["float_weights"]
+        float32 = stored["float32"]["bytes"] + 2 * stored["float16"]["bytes"]
+        assert record["float32_bytes"] == float32 >= record["bytes"] - 1000
+
+
 def matrices(path: Path, kind: str) -> list[tuple[int, ...]]:
     """Shapes, without axes of size 1, of a graph's constants of one type that are no vectors."""
     constants = ElementTree.parse(path).iterfind("layers/layer[@type='Const']/data")
