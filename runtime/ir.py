@@ -7,15 +7,24 @@ from typing import Any
 import numpy as np
 import openvino as ov
 from openvino import opset13
-from openvino.properties.hint import inference_precision, kv_cache_precision
+from openvino.properties.hint import (
+    dynamic_quantization_group_size,
+    inference_precision,
+    kv_cache_precision,
+)
 
 from common.cli import UserError
 from common.files import replacing
 from runtime.mapped import released
 
 Properties = dict[Any, Any]
-# Float operations as they are written, and the cache of past tokens too.
-FLOAT32: Properties = {inference_precision: ov.Type.f32, kv_cache_precision: ov.Type.f32}
+# Float operations as they are written, and the cache of past tokens too. Of its own accord,
+# OpenVINO brings what 8-bit weights are multiplied with in float32 to 8 bits, too.
+FLOAT32: Properties = {
+    inference_precision: ov.Type.f32,
+    kv_cache_precision: ov.Type.f32,
+    dynamic_quantization_group_size: 0,
+}
 # As OpenVINO chooses: on processors with units for it, float operations run in bfloat16, and the
 # cache may be kept in 8 bits. So does everybody who loads a hand-off folder.
 CHOSEN: Properties = {}

@@ -23,6 +23,7 @@ from runtime.ir import CHOSEN, compile_model, read_model, save_model
 from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder, float_decoder
 from runtime.stateful import ALIGNMENT, make_stateful
 from runtime.tables import NAMES, TABLES, Tables, load_tables
+from tests.test_float16 import EXACT, SIZE, chain
 
 ROOT = Path(__file__).parent.parent
 LENGTH = 12  # tokens of the sequences compared
@@ -312,6 +313,17 @@ def test_every_weight_is_stored_as_int8(graphs, parts, name, kept) -> None:
     weights = [*matrices(parts / f"{name}.xml", "i8"), *kept]
     assert matrices(parts / f"{name}.xml", "f32") == kept
     assert sorted(weights) == sorted(matrices(graphs / f"{name}.xml", "f32"))
+
+
+def test_float32_is_float32_beside_8_bit_weights() -> None:
+    """Unless told otherwise, OpenVINO quantises the other factor where the processor can."""
+    settings = quantise.Settings("w8", 0, [])
+    graph = quantise.quantise(chain(EXACT), [], lambda sample: {}, settings)
+    run = compile_model(graph)
+    weights = run({"given": np.eye(SIZE, dtype=np.float32)})["result"]
+    given = np.random.default_rng(1).standard_normal((5, SIZE)).astype(np.float32)
+    assert 1e-3 < np.abs(weights - EXACT.T).max() < 3e-2
+    np.testing.assert_allclose(run({"given": given})["result"], given @ weights, atol=1e-4)
 
 
 def test_the_manifest_says_how_weights_are_stored(graphs, parts) -> None:
