@@ -3,12 +3,14 @@
     python -m runtime.graphs --checkpoint data/checkpoints/whisper-small.json \
         --out runtime/float/whisper-small/manifest.json
 
-Writes, beside the manifest, two graphs, each an .xml and a .bin, and the embedding tables:
+Writes, beside the manifest, two graphs, each an .xml and a .bin, the embedding tables, and what a
+compiler of the graphs must support:
 
     encoder  input_features [B, n_mels, 3000] -> last_hidden_state [B, 1500, d_model]
     decoder  inputs_embeds [B, L, d_model], encoder_hidden_states [B, 1500, d_model], past_key_{i},
              past_value_{i} -> logits [B, L, vocab], present_key_{i}, present_value_{i}
     tables   tables.safetensors: token and position embeddings, float32
+    operations.json: of each graph, its operations with shapes and counts (runtime/operations.py)
 
 Weights are stored in float16 where that is exact for every value of a constant, in float32 else;
 `weights` in the manifest says how many, and their bytes. All that is computed is float32.
@@ -32,10 +34,12 @@ from common.files import listed, replacing, write_json
 from data.whisper import facts_of, load_model
 from runtime.ir import replace_value, save_model, store_float16
 from runtime.names import name_layers
+from runtime.operations import operations_of
 from runtime.parts import DecoderCross, DecoderStep, Encoder
 from runtime.tables import NAMES, TABLES
 
 Shapes = dict[str, list[int]]  # input name -> shape, -1 where the length is free
+OPERATIONS = "operations.json"
 EXAMPLE_BATCH, EXAMPLE_LENGTH = 1, 2  # of the free axes while tracing
 
 
@@ -110,11 +114,13 @@ def export(checkpoint: Path, out: Path) -> None:
     out.unlink(missing_ok=True)  # it would not describe the files while they are being replaced
     model = load_model(checkpoint)
     makers = {"encoder": encoder_graph, "decoder": decoder_graph}
-    stored = {}
+    stored, operations = {}, {}
     for name, make in makers.items():
         graph = make(model)
+        operations[name] = operations_of(graph)
         stored[name] = store_float16(graph)
         save_model(graph, out.with_name(f"{name}.xml"))
+    write_json(out.with_name(OPERATIONS), operations)
     weights = model.state_dict()
     with replacing(out.with_name(TABLES)) as temporary:
         tables = {name: weights[name].contiguous() for name in NAMES}
@@ -122,7 +128,7 @@ def export(checkpoint: Path, out: Path) -> None:
         # The library makes it readable for its owner only.
         temporary.chmod(out.with_name("encoder.xml").stat().st_mode)
     names = [f"{name}{suffix}" for name in makers for suffix in (".xml", ".bin")]
-    files = listed(out.parent, [*names, TABLES])
+    files = listed(out.parent, [*names, TABLES, OPERATIONS])
     manifest = {
         "checkpoint": facts_of(checkpoint),
         "compiler": {"openvino": ov.__version__},

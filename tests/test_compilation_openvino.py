@@ -337,6 +337,32 @@ def test_the_manifest_says_how_weights_are_stored(graphs, parts) -> None:
         assert record["float32_bytes"] == float32 >= record["bytes"] - 1000
 
 
+def test_the_operations_of_the_float_graphs(graphs, model) -> None:
+    """What a compiler must support: every layer, with its shapes, attributes and how many."""
+    found = read_json(graphs / "operations.json")
+    assert list(found) == list(PARTS)
+    config = model.config
+    for part, rows in found.items():
+        ordered = operations_in(graphs / f"{part}.xml")
+        assert sum(row["count"] for row in rows) == len(ordered)
+        assert {row["type"] for row in rows} == {op.get_type_name() for op in ordered}
+    first, second = (row for row in found["encoder"] if row["type"] == "Convolution")
+    assert first["inputs"] == [f"f32[?,{config.num_mel_bins},100]", "constant f32[64,80,3]"]
+    assert (first["outputs"], second["outputs"]) == (["f32[?,64,100]"], ["f32[?,64,50]"])
+    assert (first["attributes"]["strides"], second["attributes"]["strides"]) == ([1], [2])
+    logits = [row for row in found["decoder"] if row["outputs"] == ["f32[?,?,130]"]]
+    assert [(row["type"], row["count"]) for row in logits] == [("MatMul", 1)]
+    turned = [row for row in found["encoder"] if row["type"] == "Transpose"]
+    orders = [row["inputs"][1].partition(" = ")[2] for row in turned]
+    assert orders == ["[0, 2, 1]", "[0, 2, 1, 3]", "[0, 2, 1, 3]"]
+
+
+def operations_in(path: Path) -> list[ov.Node]:
+    """The operations of a graph as it is read, but what it is given, holds and returns."""
+    ordered = read_model(path).get_ordered_ops()
+    return [op for op in ordered if op.get_type_name() not in ("Constant", "Parameter", "Result")]
+
+
 def matrices(path: Path, kind: str) -> list[tuple[int, ...]]:
     """Shapes, without axes of size 1, of a graph's constants of one type that are no vectors."""
     constants = ElementTree.parse(path).iterfind("layers/layer[@type='Const']/data")
@@ -363,7 +389,7 @@ def test_another_process_writes_the_same_bytes(parts, elsewhere) -> None:
     here, (there, process) = parts.parent, elsewhere
     assert process.wait() == 0, (there / "log").read_text()
     files = sorted(path.relative_to(here) for path in here.rglob("*.*"))
-    assert len(files) == 12
+    assert len(files) == 13
     assert [file for file in files if sha256_of(here / file) != sha256_of(there / file)] == []
 
 
