@@ -8,7 +8,8 @@
 By NNCF, of all layers but those named by --keep-float (float_layers.py says what has a name, and
 what stays float in any case) and by --keep-float-of, which evaluation.layers.search_keep_float has
 written. --scheme w8a8 has weights and activations in 8 bits, by SmoothQuant and bias correction
-from the calibration set; w8 has 8-bit weights and computes in float, for which no sample is read.
+from the calibration set; w8 has 8-bit weights alone, for which no sample is read (where OpenVINO
+runs such a part, it may bring what they are multiplied with to 8 bits, see docs/cpu.md).
 Writes the named .xml, its .bin, and last a record (.json) with their checksums, the compiler's
 versions and the settings. Inputs and outputs are those of the float graph.
 """
