@@ -109,7 +109,7 @@ def speed_table(speed: dict[str, Any]) -> str:
     head += ["memory", "weights"]
     rows = []
     for one in speed["backends"]:
-        median = {name: value["median"] for name, value in one.items() if isinstance(value, dict)}
+        median = {k: v["median"] for k, v in one.items() if isinstance(v, dict) and "median" in v}
         rows.append(
             [
                 one["name"],

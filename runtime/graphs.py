@@ -1,14 +1,19 @@
-"""Export the parts of a Whisper checkpoint as float32 OpenVINO graphs.
+"""Export the parts of a Whisper checkpoint as OpenVINO graphs that compute in float32.
 
     python -m runtime.graphs --checkpoint data/checkpoints/whisper-small.json \
         --out runtime/float/whisper-small/manifest.json
 
-Writes, beside the manifest, two graphs, each an .xml and a .bin, and the embedding tables:
+Writes, beside the manifest, two graphs, each an .xml and a .bin, the embedding tables, and what a
+compiler of the graphs must support:
 
     encoder  input_features [B, n_mels, 3000] -> last_hidden_state [B, 1500, d_model]
     decoder  inputs_embeds [B, L, d_model], encoder_hidden_states [B, 1500, d_model], past_key_{i},
              past_value_{i} -> logits [B, L, vocab], present_key_{i}, present_value_{i}
     tables   tables.safetensors: token and position embeddings, float32
+    operations.json: of each graph, its operations with shapes and counts (runtime/operations.py)
+
+Weights are stored in float16 where that is exact for every value of a constant, in float32 else;
+`weights` in the manifest says how many, and their bytes. All that is computed is float32.
 
 i counts decoder layers; keys and values are [B, heads, length, head_dim], of length P (past) and
 P + L (present). B, L and P are free, everything else is fixed. runtime/stateful.py makes of the
@@ -27,12 +32,14 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from common.cli import run
 from common.files import listed, replacing, write_json
 from data.whisper import facts_of, load_model
-from runtime.ir import replace_value, save_model
+from runtime.ir import replace_value, save_model, store_float16
 from runtime.names import name_layers
+from runtime.operations import operations_of
 from runtime.parts import DecoderCross, DecoderStep, Encoder
 from runtime.tables import NAMES, TABLES
 
 Shapes = dict[str, list[int]]  # input name -> shape, -1 where the length is free
+OPERATIONS = "operations.json"
 EXAMPLE_BATCH, EXAMPLE_LENGTH = 1, 2  # of the free axes while tracing
 
 
@@ -106,19 +113,29 @@ def export(checkpoint: Path, out: Path) -> None:
     """Write both graphs and the tables of the checkpoint of a manifest, and theirs to `out`."""
     out.unlink(missing_ok=True)  # it would not describe the files while they are being replaced
     model = load_model(checkpoint)
-    graphs = {"encoder": encoder_graph, "decoder": decoder_graph}
-    for name, graph in graphs.items():
-        save_model(graph(model), out.with_name(f"{name}.xml"))
+    makers = {"encoder": encoder_graph, "decoder": decoder_graph}
+    stored, operations = {}, {}
+    for name, make in makers.items():
+        graph = make(model)
+        operations[name] = operations_of(graph)
+        stored[name] = store_float16(graph)
+        save_model(graph, out.with_name(f"{name}.xml"))
+    write_json(out.with_name(OPERATIONS), operations)
     weights = model.state_dict()
     with replacing(out.with_name(TABLES)) as temporary:
         tables = {name: weights[name].contiguous() for name in NAMES}
         save_file(tables, temporary, metadata={"format": "pt"})
         # The library makes it readable for its owner only.
         temporary.chmod(out.with_name("encoder.xml").stat().st_mode)
-    names = [f"{name}{suffix}" for name in graphs for suffix in (".xml", ".bin")]
-    files = listed(out.parent, [*names, TABLES])
-    compiler = {"openvino": ov.__version__}
-    write_json(out, {"checkpoint": facts_of(checkpoint), "compiler": compiler, "files": files})
+    names = [f"{name}{suffix}" for name in makers for suffix in (".xml", ".bin")]
+    files = listed(out.parent, [*names, TABLES, OPERATIONS])
+    manifest = {
+        "checkpoint": facts_of(checkpoint),
+        "compiler": {"openvino": ov.__version__},
+        "weights": stored,
+        "files": files,
+    }
+    write_json(out, manifest)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -6,15 +6,25 @@ from typing import Any
 
 import numpy as np
 import openvino as ov
-from openvino.properties.hint import inference_precision, kv_cache_precision
+from openvino import opset13
+from openvino.properties.hint import (
+    dynamic_quantization_group_size,
+    inference_precision,
+    kv_cache_precision,
+)
 
 from common.cli import UserError
 from common.files import replacing
 from runtime.mapped import released
 
 Properties = dict[Any, Any]
-# Float operations as they are written, and the cache of past tokens too.
-FLOAT32: Properties = {inference_precision: ov.Type.f32, kv_cache_precision: ov.Type.f32}
+# Float operations as they are written, and the cache of past tokens too. Of its own accord,
+# OpenVINO brings what 8-bit weights are multiplied with in float32 to 8 bits, too.
+FLOAT32: Properties = {
+    inference_precision: ov.Type.f32,
+    kv_cache_precision: ov.Type.f32,
+    dynamic_quantization_group_size: 0,
+}
 # As OpenVINO chooses: on processors with units for it, float operations run in bfloat16, and the
 # cache may be kept in 8 bits. So does everybody who loads a hand-off folder.
 CHOSEN: Properties = {}
@@ -30,7 +40,7 @@ def compile_model(model: Path | ov.Model, properties: Properties = FLOAT32) -> o
 
 
 def read_model(path: Path) -> ov.Model:
-    """A graph from its .xml and .bin.
+    """A graph from its .xml and .bin, weights of float layers in float32.
 
     Raises:
         UserError: one of them is missing.
@@ -38,7 +48,53 @@ def read_model(path: Path) -> ov.Model:
     for file in (path, path.with_suffix(".bin")):
         if not file.is_file():
             raise UserError(f"{file} is missing; export the float graph first")
-    return ov.Core().read_model(path)
+    model = ov.Core().read_model(path)
+    _restore_float32(model)
+    return model
+
+
+def _restore_float32(model: ov.Model) -> None:
+    """Undo `store_float16`, to the last bit.
+
+    Of weights in 16 bits, OpenVINO takes other kernels, which round differently, and NNCF keeps
+    scales in 16 bits.
+    """
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "Convert" and node.get_element_type() == ov.Type.f32:
+            stored = node.input_value(0).get_node()
+            if stored.get_type_name() == "Constant" and stored.get_element_type() == ov.Type.f16:
+                name, weights = stored.get_friendly_name(), stored.data.astype(np.float32)
+                restored = opset13.constant(weights, name=name, shared_memory=True)
+                replace_value(node.output(0), restored.output(0))
+
+
+def store_float16(model: ov.Model) -> dict[str, dict[str, int]]:
+    """Keep each float32 constant as float16, converted to float32, where that is exact.
+
+    Args:
+        model: The graph, which is changed. `read_model` gives what it was.
+
+    Returns:
+        Of `float16` and `float32`, how many `constants` are stored so, and in how many `bytes`.
+    """
+    stored = {kind: {"constants": 0, "bytes": 0} for kind in ("float16", "float32")}
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "Constant" and node.get_element_type() == ov.Type.f32:
+            small = _exact_float16(node.data)
+            if small is not None:
+                kept = opset13.constant(small, name=node.get_friendly_name())
+                replace_value(node.output(0), opset13.convert(kept, "f32").output(0))
+            counts = stored["float32" if small is None else "float16"]
+            counts["constants"] += 1
+            counts["bytes"] += (node.data if small is None else small).nbytes
+    return stored
+
+
+def _exact_float16(values: np.ndarray) -> np.ndarray | None:
+    """Float32 values as float16; nothing where that changes one of them."""
+    with np.errstate(over="ignore"):  # beyond the largest is not exact either
+        small = values.astype(np.float16)
+    return small if np.array_equal(small, values) else None
 
 
 def trim_states(request: ov.InferRequest, cached: int) -> None:

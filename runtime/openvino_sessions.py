@@ -19,12 +19,12 @@ class OpenVinoEncoder:
     """
 
     def __init__(self, graph: Path | openvino.Model, properties: Properties = FLOAT32) -> None:
-        self._request = compile_model(graph, properties).create_infer_request()
+        self.request = compile_model(graph, properties).create_infer_request()
 
     def encode(self, features: np.ndarray) -> np.ndarray:
         """See `EncoderSession.encode`."""
         bins_first = np.ascontiguousarray(features.transpose(0, 2, 1))
-        return self._request.infer([bins_first], share_inputs=True)[0].copy()
+        return self.request.infer([bins_first], share_inputs=True)[0].copy()
 
 
 class OpenVinoDecoder:
@@ -36,7 +36,7 @@ class OpenVinoDecoder:
     """
 
     def __init__(self, graph: Path | openvino.Model, properties: Properties = FLOAT32) -> None:
-        self._request = compile_model(graph, properties).create_infer_request()
+        self.request = compile_model(graph, properties).create_infer_request()
         # One place for the states of all utterances: where float operations run in bfloat16,
         # OpenVINO 2026.4 goes on reading the place that it was given first.
         self._states = np.empty(0, np.float32)
@@ -44,32 +44,33 @@ class OpenVinoDecoder:
 
     def start(self, states: np.ndarray) -> None:
         """See `DecoderSession.start`."""
-        self._request.reset_state()
+        self.request.reset_state()
         if states.shape != self._states.shape:
             self._states = np.empty_like(states)
             place = openvino.Tensor(self._states, shared_memory=True)
-            self._request.set_tensor("encoder_hidden_states", place)
+            self.request.set_tensor("encoder_hidden_states", place)
         self._states[:] = states
         rows = np.arange(len(states), dtype=np.int32)
-        self._request.set_tensor("beam_idx", openvino.Tensor(rows))
+        self.request.set_tensor("beam_idx", openvino.Tensor(rows))
         self._fed = 0
 
     def step(self, token_ids: np.ndarray, cached: int) -> np.ndarray:
         """See `DecoderSession.step`."""
         if cached < self._fed:
-            trim_states(self._request, cached)
-        self._request.set_tensor("input_ids", openvino.Tensor(np.ascontiguousarray(token_ids)))
-        self._request.infer()
+            trim_states(self.request, cached)
+        self.request.set_tensor("input_ids", openvino.Tensor(np.ascontiguousarray(token_ids)))
+        self.request.infer()
         self._fed = cached + token_ids.shape[1]
-        return self._request.get_tensor("logits").data.copy()
+        return self.request.get_tensor("logits").data.copy()
 
 
-def float_encoder(folder: Path) -> OpenVinoEncoder:
+def float_encoder(folder: Path, properties: Properties = FLOAT32) -> OpenVinoEncoder:
     """The encoder of a checkpoint's float graphs (see runtime/graphs.py)."""
-    return OpenVinoEncoder(read_model(folder / "encoder.xml"))
+    return OpenVinoEncoder(read_model(folder / "encoder.xml"), properties)
 
 
-def float_decoder(folder: Path) -> OpenVinoDecoder:
+def float_decoder(folder: Path, properties: Properties = FLOAT32) -> OpenVinoDecoder:
     """The decoder of a checkpoint's float graphs."""
     graph = read_model(folder / "decoder.xml")
-    return OpenVinoDecoder(make_stateful(graph, load_tables(folder / TABLES)))
+    whole = make_stateful(graph, load_tables(folder / TABLES))
+    return OpenVinoDecoder(whole, properties)

@@ -1,7 +1,7 @@
 """The float graphs of a checkpoint, which calibration runs and compilation quantises.
 
 Reads   data/checkpoints/{model}.json
-Writes  runtime/float/{model}/  OpenVINO IR of each part, and the embedding tables
+Writes  runtime/float/{model}/  OpenVINO IR of each part, the embedding tables, the operations
 """
 
 
@@ -19,6 +19,7 @@ rule export_graphs:
                 "decoder.xml",
                 "decoder.bin",
                 "tables.safetensors",
+                "operations.json",
             ],
         ),
     log:

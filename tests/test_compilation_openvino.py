@@ -23,6 +23,7 @@ from runtime.ir import CHOSEN, compile_model, read_model, save_model
 from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder, float_decoder
 from runtime.stateful import ALIGNMENT, make_stateful
 from runtime.tables import NAMES, TABLES, Tables, load_tables
+from tests.test_float16 import EXACT, SIZE, chain
 
 ROOT = Path(__file__).parent.parent
 LENGTH = 12  # tokens of the sequences compared
@@ -314,6 +315,54 @@ def test_every_weight_is_stored_as_int8(graphs, parts, name, kept) -> None:
     assert sorted(weights) == sorted(matrices(graphs / f"{name}.xml", "f32"))
 
 
+def test_float32_is_float32_beside_8_bit_weights() -> None:
+    """Unless told otherwise, OpenVINO quantises the other factor where the processor can."""
+    settings = quantise.Settings("w8", 0, [])
+    graph = quantise.quantise(chain(EXACT), [], lambda sample: {}, settings)
+    run = compile_model(graph)
+    weights = run({"given": np.eye(SIZE, dtype=np.float32)})["result"]
+    given = np.random.default_rng(1).standard_normal((5, SIZE)).astype(np.float32)
+    assert 1e-3 < np.abs(weights - EXACT.T).max() < 3e-2
+    np.testing.assert_allclose(run({"given": given})["result"], given @ weights, atol=1e-4)
+
+
+def test_the_manifest_says_how_weights_are_stored(graphs, parts) -> None:
+    """The weights of this checkpoint are no float16 values, but for some vectors."""
+    for part, stored in read_json(graphs / "manifest.json")["weights"].items():
+        assert stored["float32"]["bytes"] > 10 * stored["float16"]["bytes"]
+        size = (graphs / f"{part}.bin").stat().st_size
+        assert 0 <= size - sum(kind["bytes"] for kind in stored.values()) < 1000
+        (record,) = read_json(parts / f"{part}.json")["float_weights"]
+        float32 = stored["float32"]["bytes"] + 2 * stored["float16"]["bytes"]
+        assert record["float32_bytes"] == float32 >= record["bytes"] - 1000
+
+
+def test_the_operations_of_the_float_graphs(graphs, model) -> None:
+    """What a compiler must support: every layer, with its shapes, attributes and how many."""
+    found = read_json(graphs / "operations.json")
+    assert list(found) == list(PARTS)
+    config = model.config
+    for part, rows in found.items():
+        ordered = operations_in(graphs / f"{part}.xml")
+        assert sum(row["count"] for row in rows) == len(ordered)
+        assert {row["type"] for row in rows} == {op.get_type_name() for op in ordered}
+    first, second = (row for row in found["encoder"] if row["type"] == "Convolution")
+    assert first["inputs"] == [f"f32[?,{config.num_mel_bins},100]", "constant f32[64,80,3]"]
+    assert (first["outputs"], second["outputs"]) == (["f32[?,64,100]"], ["f32[?,64,50]"])
+    assert (first["attributes"]["strides"], second["attributes"]["strides"]) == ([1], [2])
+    logits = [row for row in found["decoder"] if row["outputs"] == ["f32[?,?,130]"]]
+    assert [(row["type"], row["count"]) for row in logits] == [("MatMul", 1)]
+    turned = [row for row in found["encoder"] if row["type"] == "Transpose"]
+    orders = [row["inputs"][1].partition(" = ")[2] for row in turned]
+    assert orders == ["[0, 2, 1]", "[0, 2, 1, 3]", "[0, 2, 1, 3]"]
+
+
+def operations_in(path: Path) -> list[ov.Node]:
+    """The operations of a graph as it is read, but what it is given, holds and returns."""
+    ordered = read_model(path).get_ordered_ops()
+    return [op for op in ordered if op.get_type_name() not in ("Constant", "Parameter", "Result")]
+
+
 def matrices(path: Path, kind: str) -> list[tuple[int, ...]]:
     """Shapes, without axes of size 1, of a graph's constants of one type that are no vectors."""
     constants = ElementTree.parse(path).iterfind("layers/layer[@type='Const']/data")
@@ -340,7 +389,7 @@ def test_another_process_writes_the_same_bytes(parts, elsewhere) -> None:
     here, (there, process) = parts.parent, elsewhere
     assert process.wait() == 0, (there / "log").read_text()
     files = sorted(path.relative_to(here) for path in here.rglob("*.*"))
-    assert len(files) == 12
+    assert len(files) == 13
     assert [file for file in files if sha256_of(here / file) != sha256_of(there / file)] == []
 
 

@@ -361,13 +361,37 @@ def sample_backend(name: str, factor: float, size: int) -> dict[str, Any]:
         key: {"median": round(value, 4), "spread": round(value * 0.03, 4)}
         for key, value in figures.items()
     }
+    profiled = {"operations": sample_operations()} if "OpenVINO" in name else {}
     return {
         "name": name,
+        **profiled,
         "load_seconds": 1.9 * factor,
         "peak_bytes": size * 3,
         "size_bytes": size,
         **spreads,
     }
+
+
+def sample_operations() -> dict[str, Any]:
+    """A profile: products in 8 bits, additions that fell back, and others that are not told."""
+    rows = [
+        (
+            "FullyConnected",
+            "u8 × i8",
+            "brgemm_avx512",
+            "[1,1500,768] × [3072,768]",
+            12,
+            60.5,
+            0.605,
+        ),
+        ("Add", "bf16", "jit_avx512", "[1,1500,768] × [1,1500,768]", 25, 39.2, 0.392),
+        ("others", "", "", "", 30, 0.3, 0.003),
+    ]
+    keys = ("type", "precision", "kernel", "inputs", "count", "ms", "share")
+    shares = {"u8 × i8": 0.605, "bf16": 0.392, "i32": 0.003}
+    groups = [dict(zip(keys, row, strict=True)) for row in rows]
+    part = {"ms": 100.0, "precisions": shares, "operations": groups}
+    return dict.fromkeys(("encoder", "prompt", "token"), part)
 
 
 def sample_speed(
@@ -538,6 +562,10 @@ def test_all_of_it(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "1.2 % of the mel of held-out ko_kr clips lie outside." in page.text
     assert "Layers: encoder.layers.3.fc2, decoder.layers.1.encoder_attn.scores." in page.text
     assert "whisper-small for cpu" in page.text and "Passed" in page.text
+    assert "int8 OpenVINO, encoder, one pass: u8 × i8 60 %, bf16 39 %" in page.text
+    # Of the compiled model, what fell back to floating point is marked: one row in three tables.
+    assert text.count('<td class="worse">bf16</td>') == 3
+    assert text.count("<td>bf16</td>") == 3 and "[1,1500,768] × [3072,768]" in page.text
     assert sum(tag == "audio" for tag, _ in page.attributes) == 10
     assert "apache-2.0" in page.text and "vendor's tutorial, ARIES" in page.text
     assert len(text.encode()) < 400_000

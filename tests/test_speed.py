@@ -12,10 +12,12 @@ import pytest
 
 from common.cli import RUN, UserError
 from common.files import listed, read_json, write_json
-from evaluation.speed import measure
+from data.cache import local_folder
+from evaluation.speed import measure, profile
 from evaluation.speed import prepare as preparing
 from evaluation.speed.backends import BACKENDS, CUDA, INT8, NPU, OPENVINO, TORCH, Files
 from evaluation.speed.figures import FIGURES, figures, middle, slower, summary
+from evaluation.speed.operations import SHOWN, UNKNOWN, Operation, Profile, between, table
 from evaluation.speed.prepare import bounded, prepare
 from evaluation.speed.run import Times, hear, time_rounds
 from runtime.float_sessions import has_cuda
@@ -285,7 +287,7 @@ def test_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         measure.measured("dying", "a test", out=tmp_path / "out.json")
 
 
-BACKEND = {"name", "load_seconds", "peak_bytes", "size_bytes", *FIGURES}
+BACKEND = {"name", "load_seconds", "peak_bytes", "size_bytes", "operations", *FIGURES}
 RESULT = ["model", "target", "machine", "repeats", "clips", "audio_seconds", "batch", "backends"]
 
 
@@ -318,8 +320,59 @@ def test_the_result(
         assert min(backend["load_seconds"], backend["peak_bytes"], backend["size_bytes"]) > 0
         for figure in FIGURES:
             assert backend[figure]["median"] > 0 and backend[figure]["spread"] >= 0
+        assert list(backend["operations"]) == ["encoder", "prompt", "token"]
     lines = [line for line in capsys.readouterr().err.splitlines() if "real-time factor" in line]
     assert lines == [summary(backend) for backend in result["backends"]]
+
+
+def test_the_mean_between_two_profiles() -> None:
+    """OpenVINO gives the mean since the beginning: 2 x 5 ms, then 6 x 2 ms in all, 0.5 a time."""
+    before = Profile(2, {"a": 5, "once": 3})
+    assert between(before, Profile(6, {"a": 2, "once": 1, "new": 2})) == {
+        "a": 0.5,
+        "once": 0,
+        "new": 3,
+    }
+
+
+def test_a_table_of_operations() -> None:
+    """Equal ones are one group, and all beyond the slowest dozen are another."""
+    product = Operation("MatMul", "u8 × i8", "brgemm", "[1,4,8] × [8,8]")
+    small = [Operation("Add", "f32", "jit", f"[1,{size}]") for size in range(SHOWN)]
+    operations = {"a": product, "b": product} | {f"add {one.inputs}": one for one in small}
+    spent = dict.fromkeys(operations, 1.0) | {"a": 5, "b": 8}
+    found = table(spent, operations)
+    assert found["ms"] == 25
+    assert found["precisions"] == {"u8 × i8": 0.52, "f32": 0.48}
+    first, *others, rest = found["operations"]
+    assert first == product._asdict() | {"count": 2, "ms": 13, "share": 0.52}
+    assert len(others) == SHOWN - 1
+    assert (rest["type"], rest["count"], rest["ms"]) == ("others", 1, 1)
+
+
+def test_the_profile_of_a_model(files: Files, prepared: Path, tmp_path: Path) -> None:
+    """Layers and shapes are those of the checkpoint, and one step's alone."""
+    out = tmp_path / "operations.json"
+    given = [f"--graphs={files.graphs}", f"--compiled={files.compiled}", f"--prepared={prepared}"]
+    profile.main(["--backend", OPENVINO, *given, "--out", str(out)])
+    config = read_json(local_folder(files.checkpoint) / "config.json")
+    found = read_json(out)
+    for part in found.values():
+        assert sum(part["precisions"].values()) == pytest.approx(1, abs=0.02)
+        assert sum(row["ms"] for row in part["operations"]) == pytest.approx(part["ms"], rel=0.05)
+    rows = {part: found[part]["operations"] for part in found}
+    convolved = [row for row in rows["encoder"] if row["type"] == "Convolution"]
+    assert {row["inputs"].split(" × ")[0] for row in convolved} == {
+        f"[1,{config['num_mel_bins']},3000]",
+        f"[1,{config['d_model']},3000]",
+    }
+    assert {row["precision"] for row in convolved} == {"f32"}
+    vocabulary = f"[1,1,{config['d_model']}] × [{config['vocab_size']},{config['d_model']}]"
+    (logits,) = [row for row in rows["token"] if row["inputs"] == vocabulary]
+    assert (logits["type"], logits["count"]) == ("FullyConnected", 1)
+    # Keys and values of the cross-attention are computed in the first step alone.
+    (cross,) = [row for row in rows["prompt"] if row["precision"] == UNKNOWN]
+    assert cross["count"] == 2 * config["decoder_layers"] and cross["share"] > 0.1
 
 
 @pytest.mark.skipif(not has_cuda(), reason="there is no CUDA GPU here")

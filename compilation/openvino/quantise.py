@@ -8,7 +8,8 @@
 By NNCF, of all layers but those named by --keep-float (float_layers.py says what has a name, and
 what stays float in any case) and by --keep-float-of, which evaluation.layers.search_keep_float has
 written. --scheme w8a8 has weights and activations in 8 bits, by SmoothQuant and bias correction
-from the calibration set; w8 has 8-bit weights and computes in float, for which no sample is read.
+from the calibration set; w8 has 8-bit weights alone, for which no sample is read (where OpenVINO
+runs such a part, it may bring what they are multiplied with to 8 bits, see docs/cpu.md).
 Writes the named .xml, its .bin, and last a record (.json) with their checksums, the compiler's
 versions and the settings. Inputs and outputs are those of the float graph.
 """
@@ -112,23 +113,34 @@ FACTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
 READERS = {"encoder": encoder_reader, "decoder": decoder_reader}  # of each part's set
 
 
-def quantise_part(part: str, graph: Path, calibration: Path, out: Path, settings: Settings) -> int:
-    """Write the int8 twin of a part's float graph; the number of samples in its set."""
+def quantise_part(
+    part: str, graph: Path, calibration: Path, out: Path, settings: Settings
+) -> tuple[int, int]:
+    """Write the int8 twin of a part's float graph.
+
+    Returns:
+        The number of samples in its set, and the bytes of the float graph's weights in float32.
+    """
     model = read_model(graph)
     check_layers(settings.keep_float, model)
     samples = read_samples(calibration, part)
+    constants = [op for op in model.get_ops() if op.get_type_name() == "Constant"]
+    size = sum(op.get_byte_size() for op in constants if op.get_element_type() == ov.Type.f32)
     save_model(quantise(model, samples, READERS[part](calibration.parent, model), settings), out)
-    return len(samples)
+    return len(samples), size
 
 
-def write_record(part: str, graph: Path, out: Path, samples: int, settings: Settings) -> None:
+def write_record(
+    part: str, graph: Path, out: Path, samples: int, float32_bytes: int, settings: Settings
+) -> None:
     """Write what the part's files are and how they were made, beside them."""
-    weights = graph.with_suffix(".bin").name
+    (weights,) = listed(graph.parent, [graph.with_suffix(".bin").name])
     record = {
         "part": part,
         "target": "cpu",
         "files": listed(out.parent, [out.name, out.with_suffix(".bin").name]),
-        "float_weights": listed(graph.parent, [weights]),
+        # On disk, float graphs have most weights in 16 bits.
+        "float_weights": [weights | {"float32_bytes": float32_bytes}],
         "compiler": {"openvino": ov.__version__, "nncf": nncf.__version__},
         "settings": {**FACTS[settings.scheme](settings), "keep_float": settings.keep_float},
         "samples": samples,
@@ -167,8 +179,8 @@ def main(argv: list[str] | None = None) -> None:
     args.out.with_suffix(".json").unlink(missing_ok=True)  # no record of files about to change
     chosen = read_json(args.keep_float_of)[args.part] if args.keep_float_of else []
     settings = Settings(args.scheme, alpha, list(dict.fromkeys([*args.keep_float, *chosen])))
-    samples = quantise_part(args.part, args.graph, args.calibration, args.out, settings)
-    write_record(args.part, args.graph, args.out, samples, settings)
+    samples, size = quantise_part(args.part, args.graph, args.calibration, args.out, settings)
+    write_record(args.part, args.graph, args.out, samples, size, settings)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from evaluation.report import charts
 from evaluation.report.format import counted, number, significant, size
+from evaluation.report.operation_sections import operations
 
 CUDA = "float torch CUDA"
 COMPILED = ("int8 OpenVINO", "NPU")
@@ -48,7 +49,7 @@ def is_compiled(name: str) -> bool:
 
 
 def speed(found: dict[str, Any], elsewhere: list[dict[str, Any]]) -> dict[str, Any]:
-    """Charts of the main figures, a table of all, the machine in words.
+    """Charts of the main figures, tables of all and of operations, the machine in words.
 
     Args:
         found: speed.json.
@@ -71,6 +72,7 @@ def speed(found: dict[str, Any], elsewhere: list[dict[str, Any]]) -> dict[str, A
         "charts": [_chart(measure, [*own, *published]) for measure in MEASURES],
         "heads": [measure.head for measure in ALL],
         "table": table,
+        "operations": operations(own, COMPILED),
         "slower": found["slower"],
         "published": bool(published),
         "machine": ", ".join(fact for fact in facts if fact),

@@ -35,8 +35,8 @@ def table_of(quality: dict[str, Any]) -> str:
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
     head = f"{quality['model']}, target {quality['target']}, {quality['clips']} held-out clips"
     tail = (
-        "sizes: weight files; WER: word error rate, characters where a language does not space"
-        f" words\nhand-off folder: {quality['folder']}"
+        "sizes: weights, float in float32; WER: word error rate, characters where a language does"
+        f" not space words\nhand-off folder: {quality['folder']}"
     )
     return "\n".join([head, *(line.rstrip() for line in lines), tail, quality["gate"]["sentence"]])
 

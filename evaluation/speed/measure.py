@@ -12,7 +12,8 @@ Example:
         --clips data/audio_files/evaluation/de_de.jsonl data/audio_files/evaluation/ko_kr.jsonl
         --out evaluation/results/whisper-small/cpu/speed.json
 
-evaluation.speed.figures says what the figures are.
+evaluation.speed.figures says what the figures are, and evaluation.speed.profile what the tables
+of a backend's operations have, which are made in a run of their own after the timed ones.
 """
 
 import argparse
@@ -27,10 +28,11 @@ from common.child_process import run_module
 from common.cli import UserError, run
 from common.files import read_json, write_json
 from common.listing import check_listed
-from evaluation.speed import prepare
+from evaluation.speed import prepare, profile
 from evaluation.speed import run as rounds
 from evaluation.speed.backends import CUDA, INT8, NPU, OPENVINO, TORCH, Files
 from evaluation.speed.figures import entry, slower, summary
+from evaluation.speed.profile import PROFILED
 from runtime.float_sessions import has_cuda
 from runtime.npu_sessions import has_npu
 
@@ -72,6 +74,10 @@ def speed(
             arguments = ["--backend", name, *model, *given]
             figures = measured(rounds.__name__, name, *arguments, out=out)
             backends.append(entry(name, files, clips, figures))
+            if name in PROFILED:
+                parts = ["--graphs", files.graphs, *given]
+                profiled = measured(profile.__name__, name, "--backend", name, *parts, out=out)
+                backends[-1]["operations"] = profiled
             print(summary(backends[-1]), file=sys.stderr, flush=True)
     return {
         "model": manifest["model"],
