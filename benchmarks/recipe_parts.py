@@ -16,7 +16,7 @@ from compilation.openvino.quantise import advanced
 from compilation.openvino.samples import decoder_reader, encoder_reader, read_samples
 from data.clips import Clip, interleave, understood
 from data.whisper import load_generation
-from runtime.ir import read_model, save_model
+from runtime.ir import CHOSEN, FLOAT32, Properties, read_model, save_model
 from runtime.stateful import make_stateful
 from runtime.tables import TABLES, Tables, load_tables
 
@@ -36,6 +36,7 @@ class Recipe(NamedTuple):
     accurate_bias: bool = False
     float_layers: tuple[str, ...] = ()  # ends of their names
     clips: int | None = None  # of the calibration set, of each language
+    as_chosen: bool = True  # else what 8-bit weights multiply is not quantised as it runs
     tokens: str = ""  # of the decoder's samples, of SEQUENCES; empty: as they are
 
 
@@ -85,6 +86,13 @@ def quantised(graph: ov.Model, samples: list[Any], read: Any, recipe: Recipe) ->
         ignored_scope=nncf.IgnoredScope(names=scope) if scope else None,
         advanced_parameters=parameters,
     )
+
+
+def properties_of(recipe: Recipe | None) -> Properties:
+    """How a part is run: the float one in float32, others as they are by who has the folder."""
+    if recipe is None:
+        return FLOAT32
+    return CHOSEN if recipe.as_chosen else CHOSEN | {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
 
 
 def begin(samples: list[Any], clips: int | None) -> list[Any]:
