@@ -98,7 +98,7 @@ class Listening:
         parts = self._of(result.model).parts()
         if parts is None:
             raise UserError(
-                f"{result.model} has no float graphs in runtime/float/; ask where it was built"
+                f"{result.model} has no float graphs here (runtime/float/); ask where it was built"
             )
         asked = result.settings
         detected = next((one.heard.language for one in result.columns if one.heard), None)
