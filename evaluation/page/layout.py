@@ -96,7 +96,7 @@ def build(page: Page, models: list[Model]) -> gr.Blocks:
                     keep = gr.Button("Save as a case", elem_id="keep")
                 reasons = gr.HTML("", elem_id="reasons", apply_default_css=False)
                 kept = gr.HTML("", elem_id="kept", apply_default_css=False)
-        result = gr.State(None)
+        result, reference = gr.State(None), gr.State("")
 
         model_parts = [fold, spoken, clip, language, task, timestamps]
         name.change(lambda one: _parts(by_name[one]), name, model_parts, **QUIET, **HIDDEN)
@@ -110,8 +110,16 @@ def build(page: Page, models: list[Model]) -> gr.Blocks:
         clip.input(
             lambda one, number: page.clip(by_name[one].clips[number]),
             [name, clip],
-            [sound, language, task, said, english],
+            [sound, language, task, said, english, reference],
             show_progress_on=[sound],
+            **HIDDEN,
+        )
+        gr.on(
+            [sound.upload, sound.start_recording],
+            page.another,
+            [said, english, reference],
+            [said, english],
+            **QUIET,
             **HIDDEN,
         )
         task.change(
