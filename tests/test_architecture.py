@@ -80,7 +80,7 @@ def test_the_snakefile_imports_nothing_that_takes_seconds() -> None:
 
 def test_nothing_else_loads_the_page_or_what_it_is_made_with() -> None:
     """It is made with an optional group of packages."""
-    own = {"gradio", "fastapi", "uvicorn", "playwright"}
+    own = {"av", "gradio", "fastapi", "uvicorn", "playwright"}
     for package in PACKAGES:
         for path, name in imports_of(package):
             if not path.startswith("evaluation/page/"):

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
+import numpy as np
 
 from common.cli import UserError
 from data.audio import FULL_SCALE, RATE, write_wav
@@ -121,13 +122,17 @@ class Page:
         window = gr.update(visible=result is not None and result.seconds > texts.WINDOW)
         return gr.update(interactive=True), gr.update(visible=False), further, window, ""
 
-    def clip(self, clip: EvaluationClip) -> tuple[str, str, str, str, str]:
+    def clip(self, clip: EvaluationClip) -> tuple[str, str, str, str, str, str]:
         """Recording, language, task, and what is said, of a clip of the evaluation."""
         place = self._home / "clips" / clip.path.name
         place.parent.mkdir(exist_ok=True)
         shutil.copyfile(clip.path, place)
         texts_of = {"transcribe": "", "translate": "", clip.task: clip.reference}
-        return str(place), clip.whisper_language, clip.task, *texts_of.values()
+        return str(place), clip.whisper_language, clip.task, *texts_of.values(), clip.reference
+
+    def another(self, said: str, english: str, reference: str) -> tuple[str, str]:
+        """What is said, when another recording is brought: not what the last clip said."""
+        return "" if said == reference else said, "" if english == reference else english
 
     def stop(self, request: gr.Request) -> None:
         """End this visitor's job, or keep it from beginning."""
@@ -136,5 +141,6 @@ class Page:
     def _served(self, recording: Recording) -> str:
         """Where a browser gets a recording, as it was heard: a WAV that every browser plays."""
         path = self._home / f"{recording.path.parent.name}_{recording.path.stem}.wav"
-        write_wav(path, (recording.audio * (FULL_SCALE - 1)).astype("int16"))
+        pcm = np.clip(recording.audio * FULL_SCALE, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+        write_wav(path, pcm)
         return f"gradio_api/file={quote(str(path))}"

@@ -17,7 +17,7 @@ DONE = "config.json"  # is written last
 
 
 def make(graphs: Path, folder: Path, out: Path) -> None:
-    """Write the folder of a float model: gigabytes for a large one, of the decoder alone.
+    """Write the folder of a float model, in float32: gigabytes for a large one.
 
     Args:
         graphs: Manifest of the checkpoint's float graphs.
@@ -36,8 +36,8 @@ def make(graphs: Path, folder: Path, out: Path) -> None:
         shutil.copyfile(folder / name, out / name)
     if not tokenizers:
         write_tokenizer(out)
-    for kind in (".xml", ".bin"):
-        (out / (GRAPHS["encoder"] + kind)).symlink_to(graphs.with_name(f"encoder{kind}").resolve())
+    # In float32, as the evaluation has them: of weights in 16 bits, OpenVINO takes other kernels.
+    save_model(read_model(graphs.with_name("encoder.xml")), out / f"{GRAPHS['encoder']}.xml")
     decoder = read_model(graphs.with_name("decoder.xml"))
     tables = load_tables(graphs.with_name(TABLES))
     save_model(make_stateful(decoder, tables), out / f"{GRAPHS['decoder']}.xml")

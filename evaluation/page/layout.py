@@ -17,7 +17,8 @@ SHARED = HERE.parent / "report/colours.css"
 ONE_BY_ONE = {"concurrency_limit": 1, "concurrency_id": "hear"}  # one heavy job at a time
 HIDDEN = {"api_visibility": "private"}
 QUIET = {"show_progress": "hidden"}
-LIMITS = f"WAV, FLAC, OGG or MP3, at most {LARGEST / 1e6:.0f} MB and {LONGEST / 3600:.0f} hours"
+FORMATS = "WAV, FLAC, OGG, MP3, M4A or AAC"
+LIMITS = f"{FORMATS}, at most {LARGEST / 1e6:.0f} MB and {LONGEST / 3600:.0f} hours"
 SYSTEM = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "Noto Sans Mono", "monospace"]
 
@@ -95,7 +96,7 @@ def build(page: Page, models: list[Model]) -> gr.Blocks:
                     keep = gr.Button("Save as a case", elem_id="keep")
                 reasons = gr.HTML("", elem_id="reasons", apply_default_css=False)
                 kept = gr.HTML("", elem_id="kept", apply_default_css=False)
-        result = gr.State(None)
+        result, reference = gr.State(None), gr.State("")
 
         model_parts = [fold, spoken, clip, language, task, timestamps]
         name.change(lambda one: _parts(by_name[one]), name, model_parts, **QUIET, **HIDDEN)
@@ -109,8 +110,16 @@ def build(page: Page, models: list[Model]) -> gr.Blocks:
         clip.input(
             lambda one, number: page.clip(by_name[one].clips[number]),
             [name, clip],
-            [sound, language, task, said, english],
+            [sound, language, task, said, english, reference],
             show_progress_on=[sound],
+            **HIDDEN,
+        )
+        gr.on(
+            [sound.upload, sound.start_recording],
+            page.another,
+            [said, english, reference],
+            [said, english],
+            **QUIET,
             **HIDDEN,
         )
         task.change(

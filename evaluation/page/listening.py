@@ -76,13 +76,8 @@ class Listening:
                 for column in self._heard(columns[kind], workers, recording, settings):
                     columns[kind] = column
                     yield list(columns.values())
-            parts = workers.parts() if settings.language is None and model.languages else None
-            if parts:
-                found = parts.answer("languages", recording.audio)
-                for kind, (language, share) in found.items():
-                    if columns[kind].heard.language == language:
-                        columns[kind] = columns[kind]._replace(probability=share)
-                yield list(columns.values())
+            if settings.language is None and model.languages:
+                yield self._with_probabilities(columns, workers, recording)
         except Stopped:
             stopped = [one._replace(state=one.state and STOPPED) for one in columns.values()]
             yield stopped
@@ -98,7 +93,7 @@ class Listening:
         parts = self._of(result.model).parts()
         if parts is None:
             raise UserError(
-                f"{result.model} has no float graphs in runtime/float/; ask where it was built"
+                f"{result.model} has no float graphs here (runtime/float/); ask where it was built"
             )
         asked = result.settings
         detected = next((one.heard.language for one in result.columns if one.heard), None)
@@ -143,6 +138,21 @@ class Listening:
             made = Workers(self.models[name])
             self._workers[name] = self._ending.enter_context(made)
         return self._workers[name]
+
+    def _with_probabilities(
+        self, columns: dict[str, Column], workers: Workers, recording: Recording
+    ) -> list[Column]:
+        """The columns, and how likely the languages are that were detected, where that is known."""
+        kinds = [FLOAT, next(kind for kind in columns if kind != FLOAT)]
+        try:
+            parts = workers.parts()
+            shares = parts.answer("languages", recording.audio) if parts else {}
+        except UserError:  # which `why` says: the texts are there all the same
+            shares = {}
+        for kind, (language, share) in zip(kinds, shares.values(), strict=False):
+            if (heard := columns[kind].heard) and heard.language == language:
+                columns[kind] = columns[kind]._replace(probability=share)
+        return list(columns.values())
 
     def _heard(
         self, column: Column, workers: Workers, recording: Recording, settings: Settings

@@ -10,6 +10,7 @@ from common.cli import UserError
 from data.audio import FULL_SCALE, RATE
 from data.sound_file import read_sound
 from data.sound_header import Broken
+from evaluation.page.containers import as_flac, is_container
 from evaluation.transcription.silence import is_silent
 
 LARGEST = 200_000_000  # bytes of a file
@@ -22,7 +23,7 @@ MOST_BINS = 12_000  # of a waveform
 class Recording(NamedTuple):
     """A recording that can be heard."""
 
-    path: Path  # as it was brought
+    path: Path  # as it was brought, or where soundfile does not read that, as FLAC
     audio: np.ndarray  # float32 [time], 16 kHz, mono
 
     @property
@@ -32,7 +33,7 @@ class Recording(NamedTuple):
 
 
 def read(path: Path) -> Recording:
-    """A recording from a file of any format, rate and number of channels that soundfile reads.
+    """A recording from a file of any format, rate and number of channels.
 
     Raises:
         UserError: It is too large, too long, too short, silent, or not audio.
@@ -42,17 +43,21 @@ def read(path: Path) -> Recording:
         raise UserError(
             f"{path.name} has {size / 1e6:.0f} MB; give a file of at most {LARGEST / 1e6:.0f} MB"
         )
+    name = path.name
     try:
-        signal, rate = read_sound(path.read_bytes(), LONGEST)
+        if is_container(data := path.read_bytes()):
+            path = as_flac(path, LONGEST)
+            data = path.read_bytes()
+        signal, rate = read_sound(data, LONGEST)
     except Broken as error:
-        raise UserError(f"{path.name} {error}; give a WAV, FLAC, OGG or MP3 file") from error
+        raise UserError(f"{name} {error}; give a WAV, FLAC, OGG, MP3 or M4A file") from error
     if len(signal) > LONGEST * rate:
-        raise UserError(f"{path.name} is longer than {LONGEST / 3600:.0f} hours; give a part of it")
+        raise UserError(f"{name} is longer than {LONGEST / 3600:.0f} hours; give a part of it")
     audio = soxr.resample(signal.mean(axis=1), rate, RATE)  # as transcribe.py of a folder does
     if len(audio) < SHORTEST * RATE:
-        raise UserError(f"{path.name} is shorter than {SHORTEST} s; give more of it")
+        raise UserError(f"{name} is shorter than {SHORTEST} s; give more of it")
     if is_silent(audio):
-        raise UserError(f"{path.name} is silent: there is nothing to hear; is the microphone on?")
+        raise UserError(f"{name} is silent: there is nothing to hear; is the microphone on?")
     return Recording(path, audio)
 
 
