@@ -203,6 +203,7 @@ KEYS = {  # a changed key of the demo's configuration, and the jobs that it caus
     "models.whisper-tiny.revision: other": set(),
     "models.another: {source: some/where}": set(),
     "build: [whisper-micro]": set(),
+    "variants: {full: {compilation: {decoder: {cpu: {scheme: w8a8}}}}}": set(),
 }
 COUNTS = {  # where a rule runs for some languages only
     "data.samples_per_language: 3": 17,
