@@ -32,6 +32,12 @@ def softmax_log(logits: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
 
+def _divergence(reference: np.ndarray, other: np.ndarray) -> float:
+    """Kullback-Leibler, in nats, of one token's logits [vocabulary]: all at once are gigabytes."""
+    p, q = softmax_log(reference), softmax_log(other)
+    return float((np.exp(p) * (p - q)).sum())
+
+
 def logit_distances(reference: np.ndarray, other: np.ndarray) -> dict[str, dict[str, Any]]:
     """By band of token numbers: sums over its tokens, so that clips can be added up.
 
@@ -44,8 +50,7 @@ def logit_distances(reference: np.ndarray, other: np.ndarray) -> dict[str, dict[
         distribution from the float one), `top1` (1 where the likeliest token is the same) and
         `psnr_db`.
     """
-    p, q = softmax_log(reference), softmax_log(other)
-    kl = (np.exp(p) * (p - q)).sum(-1)
+    kl = np.array([_divergence(*rows) for rows in zip(reference, other, strict=True)])
     top1 = reference.argmax(-1) == other.argmax(-1)
     psnr = [distance(*rows)["psnr_db"] for rows in zip(reference, other, strict=True)]
     found = {}
