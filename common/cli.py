@@ -46,9 +46,14 @@ def _end_with_the_run() -> None:
     Otherwise a job of a killed run would go on writing beside the same job of the next one. Does
     nothing where no run on this machine started the process.
     """
-    host, _, pid = os.environ.get(RUN, "").partition(":")
-    if host == socket.gethostname():
-        threading.Thread(target=_watch, args=(int(pid),), daemon=True).start()
+    if on_this_machine():
+        pid = int(os.environ[RUN].partition(":")[2])
+        threading.Thread(target=_watch, args=(pid,), daemon=True).start()
+
+
+def on_this_machine() -> bool:
+    """Whether a run on this machine started the process."""
+    return os.environ.get(RUN, "").partition(":")[0] == socket.gethostname()
 
 
 def _watch(pid: int) -> None:

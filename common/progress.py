@@ -12,12 +12,16 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from common.cli import on_this_machine
+
 TERMINAL = "PIPELINE_TERMINAL"  # environment variable: file to write to, set by the run
 INTERVAL = 5.0  # seconds between two lines, and before the first
 
 
 def _terminal() -> TextIO:
     """The stderr of the run that started this job, or this process's own."""
+    if not on_this_machine():  # the file is another process's here, if it is one
+        return sys.stderr
     try:
         return Path(os.environ[TERMINAL]).open("a", encoding="utf-8")
     except (KeyError, OSError):
