@@ -7,13 +7,15 @@ snakemake --cores 8 archive       the hand-off folders, each in one file
 
 import re
 import sys
+from functools import partial
 
 sys.path.insert(0, workflow.basedir)
 
 from common.source_files import hashed_sources as sources
 from compilation.qb.limits import NPU_TARGETS
-from pipeline import flags, machine, results, running
+from pipeline import flags, groups, machine, results, running
 from pipeline.build import Build, installed, versions
+from pipeline.needs import resources, threads
 from pipeline.variants import PARTS
 
 
@@ -22,7 +24,9 @@ configfile: "config.yaml"
 
 machine.settle()
 machine.limit_cores(workflow.global_resources)
+machine.limit_memory(workflow.global_resources)
 BUILD = Build(config, workflow.configfiles, workflow.deployment_settings.deployment_method)
+THREADS, needs = threads(workflow.global_resources["_cores"].value), partial(resources, config)
 VARIANTS, SPEECH = BUILD.variants, BUILD.speech
 
 
@@ -80,6 +84,10 @@ rule all:
     default_target: True
     input:
         rules.evaluation.input,
+
+
+if workflow.nodes is not None and not workflow.remote_exec:  # submits jobs, and is none
+    groups.group(workflow.rules, groups.short_models(config, BUILD.models))
 
 
 onstart:

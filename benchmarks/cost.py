@@ -7,12 +7,14 @@ import time
 from typing import NamedTuple
 
 # The process itself is asked: in what getrusage says of a child, Linux counts the memory that its
-# parent had when it started the child.
+# parent had when it started the child. (What the process
+# itself had when it started one of its own, it has anyway.)
 RUN = (
-    "import runpy, sys\nsys.argv = sys.argv[1:]\n"
+    "import resource, runpy, sys\nsys.argv = sys.argv[1:]\n"
     "try:\n    runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)\n"
     "finally:\n    lines = open('/proc/self/status').read().splitlines()\n"
-    "    print(*[line.split()[1] for line in lines if line.startswith('VmHWM:')])"
+    "    own = [int(line.split()[1]) for line in lines if line.startswith('VmHWM:')]\n"
+    "    print(max(*own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))"
 )
 
 

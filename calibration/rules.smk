@@ -21,6 +21,8 @@ rule calibrate_encoder:
         "logs/calibrate_encoder/{model}{variant}.log",
     benchmark:
         "logs/calibrate_encoder/{model}{variant}.tsv"
+    resources:
+        **needs("calibrate_encoder"),
     params:
         *sources("calibration.encoder"),
         packages=versions("numpy", "torch", "transformers"),
@@ -54,7 +56,9 @@ rule calibrate_decoder:
         "logs/calibrate_decoder/{model}{variant}.log",
     benchmark:
         "logs/calibrate_decoder/{model}{variant}.tsv"
-    threads: workflow.cores
+    threads: THREADS
+    resources:
+        **needs("calibrate_decoder"),
     params:
         *sources("calibration.decoder"),
         packages=versions("numpy", "openvino", "tokenizers"),
@@ -89,7 +93,9 @@ rule calibrate_decoder_shard:
     wildcard_constraints:
         shard="[0-9]+",
         shards="[0-9]+",
-    threads: workflow.cores
+    threads: THREADS
+    resources:
+        **needs("calibrate_decoder_shard"),
     params:
         *sources("calibration.decoder"),
         packages=versions("numpy", "openvino", "tokenizers"),

@@ -18,7 +18,9 @@ rule fetch_label_checkpoint:
         "data/labels/checkpoint.json",
     log:
         "logs/fetch_label_checkpoint.log",
+    localrule: True
     resources:
+        **needs("fetch_label_checkpoint"),
         hf_hub=1,
     params:
         *sources("data.checkpoint"),
@@ -43,7 +45,11 @@ rule label_clips:
         "logs/label_clips.log",
     benchmark:
         "logs/label_clips.tsv"
-    threads: workflow.cores if LABEL_CHECKPOINT else 1
+    threads: THREADS if LABEL_CHECKPOINT else 1
+    resources:
+        **needs(
+            "label_clips", lambda wildcards: "by checkpoint" if LABEL_CHECKPOINT else "by texts"
+        ),
     params:
         *sources("data.labels"),
         packages=versions("numpy", "torch", "transformers") if LABEL_CHECKPOINT else [],

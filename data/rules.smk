@@ -16,7 +16,9 @@ rule resolve_dataset:
         f"{SPEECH.folder}/dataset.json",
     log:
         "logs/resolve_dataset.log",
+    localrule: True
     resources:
+        **needs("resolve_dataset"),
         hf_hub=1,
     params:
         *sources("data.source"),
@@ -33,7 +35,9 @@ rule fetch_speech:
         f"{SPEECH.folder}/{{split}}/{{language}}.json",
     log:
         "logs/fetch_speech/{split}_{language}.log",
+    localrule: True
     resources:
+        **needs("fetch_speech"),
         hf_hub=1,
     params:
         *sources("data.fetch"),
@@ -53,6 +57,9 @@ rule prepare_audio:
         left_out="data/audio_files/{use}/{language}.left_out.json",
     log:
         "logs/prepare_audio/{use}_{language}.log",
+    localrule: True
+    resources:
+        **needs("prepare_audio"),
     params:
         *sources("data.prepare"),
         packages=versions("librosa", "numpy", "pyarrow", "soundfile"),
@@ -69,7 +76,9 @@ rule fetch_checkpoint:
         "data/checkpoints/{model}.json",
     log:
         "logs/fetch_checkpoint/{model}.log",
+    localrule: True
     resources:
+        **needs("fetch_checkpoint"),
         hf_hub=1,
     params:
         *sources("data.checkpoint"),

@@ -70,6 +70,11 @@ def npu_part(config: dict[str, Any], part: str) -> Flags:
     ]
 
 
+def scheme(config: dict[str, Any], part: str) -> str:
+    """In how many bits a part is compiled for the CPU."""
+    return config["compilation"][part]["cpu"]["scheme"]
+
+
 def cpu_part(config: dict[str, Any], part: str, chosen: list[str]) -> Flags:
     """How a part is quantised for the CPU; `chosen` is what a search has found, if there is one."""
     settings = config["compilation"][part]["cpu"]

@@ -4,12 +4,13 @@ Containers, CI and clusters run commands as users without an entry in passwd, wi
 not there or cannot be written, and with less CPU time than there are CPUs.
 """
 
+import contextlib
 import getpass
 import math
 import os
 import random
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,34 @@ def limit_cores(resources: MutableMapping[str, Any]) -> None:
         print(said, file=sys.stderr)
 
 
+def limit_memory(resources: MutableMapping[str, Any]) -> None:
+    """Let jobs run side by side only as far as the memory of this machine goes.
+
+    A job that needs more than all of it runs alone. Nothing is changed where the command says a
+    limit (`--resources mem_mb=16000`), or where jobs run elsewhere.
+
+    Args:
+        resources: A workflow's.
+    """
+    if "mem_mb" not in resources and resources["_nodes"].value is None:
+        resources["mem_mb"] = int(memory() // 1_000_000)
+
+
+def memory(root: Path = Path("/sys/fs/cgroup"), process: Path = Path("/proc/self/cgroup")) -> float:
+    """Bytes of memory that this process and others of its cgroups may use together.
+
+    Args:
+        root: Where the file systems of cgroups are.
+        process: The list of the process's cgroups.
+    """
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for folder in _cgroups("memory", root, process):
+        with contextlib.suppress(OSError, ValueError):
+            name = "memory.max" if (folder / "memory.max").is_file() else "memory.limit_in_bytes"
+            limits.append(int((folder / name).read_text(encoding="utf-8")))
+    return min(limits)
+
+
 def quota(root: Path = Path("/sys/fs/cgroup"), process: Path = Path("/proc/self/cgroup")) -> float:
     """CPUs whose time this process's cgroups grant; infinite where they do not limit it.
 
@@ -98,22 +127,25 @@ def quota(root: Path = Path("/sys/fs/cgroup"), process: Path = Path("/proc/self/
         root: Where the file systems of cgroups are.
         process: The list of the process's cgroups.
     """
+    return min([math.inf, *map(_granted, _cgroups("cpu", root, process))])
+
+
+def _cgroups(controller: str, root: Path, process: Path) -> Iterator[Path]:
+    """Folders of a process's cgroups with this controller, and of those above: all limits hold."""
     try:
         lines = process.read_text(encoding="utf-8").split()
     except OSError:
-        return math.inf
-    limits = [math.inf]
+        return
     for line in lines:
         _, controllers, place = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
         top = root / controllers if controllers else root  # version 1, or 2
-        # A limit of one above holds too. In a container the place may be that on the host.
+        # In a container the place may be that on the host.
         inside = top / place.lstrip("/")
         for folder in (inside, *inside.parents):
             if folder == top or top in folder.parents:
-                limits.append(_granted(folder))
-    return min(limits)
+                yield folder
 
 
 def _granted(folder: Path) -> float:

@@ -22,6 +22,15 @@ from compilation.qb.limits import NPU_TARGETS
 START = time.time()  # of the run: its Snakefile imports this first
 # How network and overlay file systems say that they cannot lock.
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)
+# How Slurm says in a job's log that it has ended it, and what is to be done.
+ENDED = {
+    "exceeded memory limit|oom.?kill": "took more memory than it had asked for;"
+    " --set-resources RULE:mem_mb=N asks for more",
+    "DUE TO TIME LIMIT": "took longer than it had asked for; --set-resources RULE:runtime=MINUTES"
+    " asks for more",
+    "DUE TO NODE FAILURE": "lost its node; run the same command again",
+    "CANCELLED AT": "was cancelled; run the same command again",
+}
 _held: list[TextIO] = []  # an open file is what holds a lock
 
 
@@ -124,7 +133,18 @@ def print_tables(made: list[Path]) -> None:
 def sentences(logs: Path, since: float) -> list[str]:
     """How logs changed after `since` (seconds of the clock) end, where they tell an error."""
     fresh = [path for path in sorted(logs.rglob("*.log")) if path.stat().st_mtime >= since]
-    texts = [path.read_text(encoding="utf-8", errors="replace").rstrip() for path in fresh]
-    # The last sentence, and the lines set in that follow from it.
-    ends = [re.search(r"^error: .*(\n  .*)*\Z", text, re.MULTILINE) for text in texts]
-    return list(dict.fromkeys(end.group() for end in ends if end))
+    found = []
+    for path in fresh:
+        text = path.read_text(encoding="utf-8", errors="replace").rstrip()
+        if "slurmstepd" in text:
+            found += _ended(path, text)
+        # The last sentence, and the lines set in that follow from it.
+        elif match := re.search(r"^error: .*(\n  .*)*\Z", text, re.MULTILINE):
+            found.append(match.group())
+    return list(dict.fromkeys(found))
+
+
+def _ended(path: Path, text: str) -> list[str]:
+    """Why Slurm has ended the job of this log, if it has."""
+    why = [what for said, what in ENDED.items() if re.search(said, text)]
+    return [f"error: a job {what} ({path})" for what in why[:1]]

@@ -26,6 +26,8 @@ rule export_graphs:
         "logs/export_graphs/{model}.log",
     benchmark:
         "logs/export_graphs/{model}.tsv"
+    resources:
+        **needs("export_graphs"),
     params:
         *sources("runtime.graphs"),
         packages=versions("openvino", "safetensors", "torch", "transformers"),

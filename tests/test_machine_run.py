@@ -251,3 +251,40 @@ def test_cores_follow_the_quota(
     resources["_cores"] = asked
     machine.limit_cores(resources)
     assert resources["_cores"].value == used
+
+
+# --- memory
+
+
+@pytest.mark.parametrize(
+    ("files", "process", "limit"),
+    [
+        ({"memory.max": "4000000000"}, "0::/\n", 4e9),
+        ({"memory.max": "max"}, "0::/\n", None),
+        ({"a/memory.max": "3000000000", "a/b/memory.max": "max"}, "0::/a/b\n", 3e9),
+        ({"memory/docker/x/memory.limit_in_bytes": "2000000000"}, V1, 2e9),
+        ({"memory/memory.limit_in_bytes": "9223372036854771712"}, V1, None),
+        ({}, "0::/\n", None),
+    ],
+)
+def test_memory_follows_the_cgroup(
+    tmp_path: Path, files: dict[str, str], process: str, limit: float | None
+) -> None:
+    cgroups(tmp_path, files, process)
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert machine.memory(tmp_path, tmp_path / "process") == min(limit or whole, whole)
+
+
+@pytest.mark.parametrize(
+    ("given", "nodes", "stated"), [(None, None, 8000), (500, None, 500), (None, 50, None)]
+)
+def test_jobs_share_the_memory_of_the_machine_that_they_run_on(
+    monkeypatch: pytest.MonkeyPatch, given: int | None, nodes: int | None, stated: int | None
+) -> None:
+    monkeypatch.setattr(machine, "memory", lambda: 8e9)
+    resources = Resources()
+    resources["_nodes"] = nodes
+    if given:
+        resources["mem_mb"] = given
+    machine.limit_memory(resources)
+    assert (resources["mem_mb"].value if "mem_mb" in resources else None) == stated

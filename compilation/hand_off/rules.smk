@@ -19,6 +19,8 @@ rule make_golden:
         "compilation/golden/{model}{variant}/golden.json",
     log:
         "logs/make_golden/{model}{variant}.log",
+    resources:
+        **needs("make_golden"),
     params:
         *sources("compilation.hand_off.golden"),
         packages=versions("numpy", "openvino", "tokenizers", "transformers"),
@@ -46,6 +48,8 @@ rule assemble_hand_off:
         "compiled/{model}{variant}/{target}/manifest.json",
     log:
         "logs/assemble_hand_off/{model}{variant}_{target}.log",
+    resources:
+        **needs("assemble_hand_off"),
     params:
         *sources("compilation.hand_off.assemble"),
         packages=versions(
@@ -74,6 +78,8 @@ rule archive_hand_off:
         digest="compiled/{model}{variant}-{target}.tar.zst.sha256",
     log:
         "logs/archive_hand_off/{model}{variant}_{target}.log",
+    resources:
+        **needs("archive_hand_off"),
     params:
         *sources("compilation.hand_off.archive"),
         packages=versions("zstandard"),

@@ -20,7 +20,12 @@ rule quantise_encoder:
         "logs/quantise_encoder/{model}{variant}.log",
     benchmark:
         "logs/quantise_encoder/{model}{variant}.tsv"
-    threads: workflow.cores
+    threads: THREADS
+    resources:
+        **needs(
+            "quantise_encoder",
+            lambda wildcards: flags.scheme(VARIANTS.settings(wildcards), "encoder"),
+        ),
     params:
         *sources("compilation.openvino.quantise"),
         packages=versions("openvino", "nncf"),
@@ -48,7 +53,12 @@ rule quantise_decoder:
         "logs/quantise_decoder/{model}{variant}.log",
     benchmark:
         "logs/quantise_decoder/{model}{variant}.tsv"
-    threads: workflow.cores
+    threads: THREADS
+    resources:
+        **needs(
+            "quantise_decoder",
+            lambda wildcards: flags.scheme(VARIANTS.settings(wildcards), "decoder"),
+        ),
     params:
         *sources("compilation.openvino.quantise"),
         packages=versions("openvino", "nncf"),

@@ -22,6 +22,9 @@ rule place_checkpoint:
         "compilation/checkpoints/{model}/manifest.json",
     log:
         "logs/place_checkpoint/{model}.log",
+    localrule: True
+    resources:
+        **needs("place_checkpoint"),
     params:
         *sources("compilation.qb.place_checkpoint"),
     shell:
@@ -44,6 +47,8 @@ rule parse_npu_part:
         target="|".join(NPU_TARGETS),
     container:
         CONTAINER
+    resources:
+        **needs("parse_npu_part"),
     params:
         *sources("compilation.qb.compile"),
         python=lambda wildcards: VARIANTS.settings(wildcards)["compilation"]["qbcompiler"]["python"],
@@ -77,7 +82,9 @@ rule quantise_npu_part:
         target="|".join(NPU_TARGETS),
     container:
         CONTAINER
-    threads: workflow.cores
+    threads: THREADS
+    resources:
+        **needs("quantise_npu_part"),
     params:
         *sources("compilation.qb.compile"),
         python=lambda wildcards: VARIANTS.settings(wildcards)["compilation"]["qbcompiler"]["python"],
@@ -107,6 +114,9 @@ rule check_npu_part:
         "logs/check_npu_part/{model}{variant}_{target}_{part}.log",
     wildcard_constraints:
         target="|".join(NPU_TARGETS),
+    localrule: True
+    resources:
+        **needs("check_npu_part"),
     params:
         *sources("compilation.qb.check"),
         packages=installed("mobilint-qb-runtime"),

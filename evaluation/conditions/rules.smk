@@ -18,7 +18,9 @@ rule hear_conditions:
         "logs/hear_conditions/{model}{variant}_{target}.log",
     benchmark:
         "logs/hear_conditions/{model}{variant}_{target}.tsv"
-    threads: workflow.cores
+    threads: THREADS
+    resources:
+        **needs("hear_conditions"),
     params:
         *sources("evaluation.conditions.hear"),
         packages=versions("numpy", "openvino", "torch", "transformers"),

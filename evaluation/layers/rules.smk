@@ -19,6 +19,8 @@ rule measure_coverage:
         "evaluation/results/{model}{variant}/coverage.json",
     log:
         "logs/measure_coverage/{model}{variant}.log",
+    resources:
+        **needs("measure_coverage"),
     params:
         *sources("evaluation.layers.coverage"),
         packages=versions("numpy", "openvino", "tokenizers", "transformers"),
@@ -38,7 +40,9 @@ rule rank_layers:
         "evaluation/results/{model}{variant}/cpu/layers.json",
     log:
         "logs/rank_layers/{model}{variant}.log",
-    threads: workflow.cores
+    threads: THREADS
+    resources:
+        **needs("rank_layers"),
     params:
         *sources("evaluation.layers.rank"),
         packages=versions("numpy", "openvino", "tokenizers", "transformers"),
@@ -58,7 +62,9 @@ rule choose_float_layers:
         "compilation/parts/{model}{variant}/cpu/keep_float.json",
     log:
         "logs/choose_float_layers/{model}{variant}.log",
-    threads: workflow.cores
+    threads: THREADS
+    resources:
+        **needs("choose_float_layers"),
     params:
         *sources("evaluation.layers.search_keep_float"),
         packages=versions("jiwer", "nncf", "numpy", "openvino", "torch", "transformers"),

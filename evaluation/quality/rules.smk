@@ -21,7 +21,9 @@ rule evaluate:
         "logs/evaluate/{model}{variant}_{target}.log",
     benchmark:
         "logs/evaluate/{model}{variant}_{target}.tsv"
-    threads: workflow.cores
+    threads: THREADS
+    resources:
+        **needs("evaluate"),
     params:
         *sources("evaluation.quality.evaluate"),
         packages=versions("numpy", "openvino", "torch", "transformers"),
@@ -46,6 +48,9 @@ rule score:
         f"{RESULTS}/quality.json",
     log:
         "logs/score/{model}{variant}_{target}.log",
+    localrule: True
+    resources:
+        **needs("score"),
     params:
         *sources("evaluation.quality.score"),
         packages=versions("jiwer", "numpy", "sacrebleu"),
@@ -66,6 +71,9 @@ rule check_gate:
         f"{RESULTS}/passed.txt",
     log:
         "logs/check_gate/{model}{variant}_{target}.log",
+    localrule: True
+    resources:
+        **needs("check_gate"),
     params:
         *sources("evaluation.scoring.gate"),
     shell:

@@ -16,6 +16,9 @@ rule describe_hand_off:
         "compiled/{model}{variant}/{target}/evaluation.json",
     log:
         "logs/describe_hand_off/{model}{variant}_{target}.log",
+    localrule: True
+    resources:
+        **needs("describe_hand_off"),
     params:
         *sources("evaluation.describe"),
     shell:
@@ -36,6 +39,9 @@ rule write_report:
         report(f"{RESULTS}/report.html", category="{model}{variant}"),
     log:
         "logs/write_report/{model}{variant}_{target}.log",
+    localrule: True
+    resources:
+        **needs("write_report"),
     params:
         *sources("evaluation.report.write"),
         packages=versions("jinja2", "soundfile"),

@@ -17,7 +17,9 @@ rule measure_speed:
         f"{RESULTS}/speed.json",
     log:
         "logs/measure_speed/{model}{variant}_{target}.log",
-    threads: workflow.cores
+    threads: THREADS
+    resources:
+        **needs("measure_speed"),
     params:
         *sources("evaluation.speed.measure"),
         packages=versions("numpy", "openvino", "torch", "transformers"),
