@@ -223,7 +223,9 @@ def test_a_microphone_is_heard_on_a_phone_at_night(browser: Any, served: Served)
         visit.page.get_by_label("Record audio").click()
         visit.page.get_by_role("button", name="Record", exact=True).click()
         visit.page.wait_for_timeout(1000 * served.clips[0]["seconds"] + 200)
-        visit.page.get_by_role("button", name="Stop", exact=True).first.click()
+        with visit.page.expect_response(lambda answer: "/upload" in answer.url):
+            visit.page.get_by_role("button", name="Stop", exact=True).first.click()
+        visit.page.wait_for_timeout(500)  # until the page has taken note of it
         visit.ask()
         visit.done()
         said = served.clips[0]["transcription"].split()[1]

@@ -1,4 +1,8 @@
-"""The pipeline on a real Slurm, which begins and ends with these tests."""
+"""The pipeline on a real Slurm, which these tests begin.
+
+Most of the time a run only waits until its jobs are asked for: so runs begin in the first test, go on
+beside all others, and are looked at in the last ones.
+"""
 
 import os
 import signal
@@ -6,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -50,8 +56,15 @@ onerror:
 """
 
 
-@pytest.fixture(scope="module")
-def slurm() -> Iterator[Cluster]:
+@pytest.fixture(scope="session")
+def background() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+@pytest.fixture(scope="session")
+def slurm(background: ThreadPoolExecutor) -> Iterator[Cluster]:
+    """A daemon ends with the thread that has started it: `background` is to be there longer."""
     with cluster(cpus=8) as started:
         yield started
 
@@ -72,7 +85,7 @@ def until(holds: Callable[[], bool], run: Running | subprocess.Popen, log: Path)
         time.sleep(0.1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def pipeline(
     slurm: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Running, Path]]:
@@ -92,15 +105,31 @@ def pipeline(
         os.kill(run.pid, signal.SIGKILL)
 
 
-def test_what_slurm_ends_is_tried_again_and_ends_well_or_in_a_sentence(
-    slurm: Cluster, pipeline: tuple[Running, Path], tmp_path: Path
-) -> None:
+class Ended(NamedTuple):
+    """A run with jobs that Slurm has ended, and the same command given again."""
+
+    status: int
+    said: str
+    again: subprocess.CompletedProcess
+
+
+@pytest.fixture(scope="session")
+def ended(
+    slurm: Cluster, background: ThreadPoolExecutor, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Future[Ended], Path]:
+    """Such a run, and its folder."""
+    folder = tmp_path_factory.mktemp("ended")
+    return background.submit(end_jobs, slurm, folder), folder
+
+
+def end_jobs(slurm: Cluster, folder: Path) -> Ended:
+    """Run WORKFLOW, cancel a job twice, let the controller start anew between, and run it again."""
     workflow = WORKFLOW.format(root=str(ROOT), python=sys.executable)
-    (tmp_path / "Snakefile").write_text(workflow, encoding="utf-8")
+    (folder / "Snakefile").write_text(workflow, encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", "--profile", str(ROOT / "profiles/slurm")]
     command += ["--jobs", "50", "--keep-going", "--nolock"]
-    log, jobs = tmp_path / "slurm.log", tmp_path / "cancelled.jobs"
-    options = {"cwd": tmp_path, "env": variables_of(slurm), "stderr": subprocess.STDOUT}
+    log, jobs = folder / "slurm.log", folder / "cancelled.jobs"
+    options = {"cwd": folder, "env": variables_of(slurm), "stderr": subprocess.STDOUT}
     with log.open("wb") as file:
         run = subprocess.Popen(command, stdout=file, **options)
         for attempt in (1, 2):
@@ -111,18 +140,35 @@ def test_what_slurm_ends_is_tried_again_and_ends_well_or_in_a_sentence(
                 time.sleep(1)
                 slurm.start_controller()
         status = run.wait(PATIENCE)
-    said = log.read_text(encoding="utf-8")
+    again = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, **options)
+    return Ended(status, log.read_text(encoding="utf-8"), again)
+
+
+def test_runs_begin(pipeline: tuple[Running, Path], ended: tuple[Future[Ended], Path]) -> None:
+    run, folder = pipeline
+    future, other = ended
+    end = time.monotonic() + PATIENCE
+    while not (numbers(other / "hungry.jobs") and numbers(other / "cancelled.jobs")):
+        assert not future.done() and time.monotonic() < end
+        time.sleep(0.1)
+    assert run.wait(0) in (None, 0), (folder / "slurm.log").read_text(encoding="utf-8")
+
+
+def test_what_slurm_ends_is_tried_again_and_ends_well_or_in_a_sentence(
+    ended: tuple[Future[Ended], Path],
+    killed: Path,  # what needs it is one of the last tests
+) -> None:
+    future, folder = ended
+    status, said, again = future.result()
     assert status == 1, said
     # Killed for its memory, and tried again with twice as much.
-    assert (tmp_path / "hungry").read_text() == "done\n", said
-    assert len(numbers(tmp_path / "hungry.jobs")) == 2
+    assert (folder / "hungry").read_text() == "done\n", said
+    assert len(numbers(folder / "hungry.jobs")) == 2
     assert "error: a job took more memory than it had asked for" in said
-    assert not (tmp_path / "cancelled").exists()
     assert "error: a job was cancelled; run the same command again" in said
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, **options)
-    assert done.returncode == 0, done.stdout
-    assert (tmp_path / "cancelled").read_text() == "done\n"
-    assert len(numbers(tmp_path / "hungry.jobs")) == 2
+    assert again.returncode == 0, again.stdout
+    assert (folder / "cancelled").read_text() == "done\n"
+    assert len(numbers(folder / "cancelled.jobs")) == 3
 
 
 def numbers(jobs: Path) -> list[str]:
@@ -131,7 +177,7 @@ def numbers(jobs: Path) -> list[str]:
 
 
 def test_the_pipeline_makes_the_same_bytes_as_where_no_slurm_is(
-    slurm: Cluster, pipeline: tuple[Running, Path], killed: Path
+    pipeline: tuple[Running, Path], killed: Path
 ) -> None:
     run, folder = pipeline
     assert run.wait(PATIENCE) == 0, (folder / "slurm.log").read_text(encoding="utf-8")
