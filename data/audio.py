@@ -46,7 +46,7 @@ def decode(data: bytes | None, silence: float) -> np.ndarray:
     if not np.isfinite(mono).all():
         raise Broken("holds values that are too large to be sound")
     check_length(len(mono))
-    pcm = np.clip(np.rint(mono * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    pcm = pcm_of(mono)
     if levels(pcm)[0] <= silence:
         raise Unusable("silent")
     return pcm
@@ -62,6 +62,11 @@ def to_mono(signal: np.ndarray, rate: int) -> np.ndarray:
     import librosa  # takes four seconds, and speech data sets are at 16 kHz already
 
     return librosa.resample(mono, orig_sr=rate, target_sr=RATE)
+
+
+def pcm_of(mono: np.ndarray) -> np.ndarray:
+    """int16 [samples] of floats; what exceeds full scale is clipped."""
+    return np.clip(np.rint(mono * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
 
 
 def levels(pcm: np.ndarray) -> tuple[float, float]:

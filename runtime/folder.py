@@ -42,8 +42,6 @@ def sessions_of(folder: Path) -> tuple[EncoderSession, DecoderSession]:
         encoder, decoder = (folder / config[f"{part}_mxq_path"] for part in ("encoder", "decoder"))
         tables = load_tables(folder / "model.safetensors")
         return NpuEncoder(encoder, config), NpuDecoder(decoder, config, tables)
-    from runtime.ir import CHOSEN
-    from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder
+    from runtime.openvino_sessions import compiled_sessions
 
-    encoder, decoder = (folder / f"{name}.xml" for name in GRAPHS.values())
-    return OpenVinoEncoder(encoder, CHOSEN), OpenVinoDecoder(decoder, CHOSEN)
+    return compiled_sessions(folder)

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import openvino
 
-from runtime.ir import FLOAT32, Properties, compile_model, read_model, trim_states
+from runtime.folder import GRAPHS
+from runtime.ir import CHOSEN, FLOAT32, Properties, compile_model, read_model, trim_states
 from runtime.stateful import make_stateful
 from runtime.tables import TABLES, load_tables
 
@@ -74,3 +75,11 @@ def float_decoder(folder: Path, properties: Properties = FLOAT32) -> OpenVinoDec
     graph = read_model(folder / "decoder.xml")
     whole = make_stateful(graph, load_tables(folder / TABLES))
     return OpenVinoDecoder(whole, properties)
+
+
+def compiled_sessions(
+    folder: Path, properties: Properties = CHOSEN
+) -> tuple[OpenVinoEncoder, OpenVinoDecoder]:
+    """Both parts in a hand-off folder for the CPU."""
+    encoder, decoder = (folder / f"{name}.xml" for name in GRAPHS.values())
+    return OpenVinoEncoder(encoder, properties), OpenVinoDecoder(decoder, properties)

@@ -7,10 +7,9 @@ from typing import Any
 from urllib.parse import quote
 
 import gradio as gr
-import numpy as np
 
 from common.cli import UserError
-from data.audio import FULL_SCALE, RATE, write_wav
+from data.audio import RATE, pcm_of, write_wav
 from evaluation.page import reasons, texts, timeline
 from evaluation.page.clips import EvaluationClip
 from evaluation.page.heard import Settings
@@ -141,6 +140,5 @@ class Page:
     def _served(self, recording: Recording) -> str:
         """Where a browser gets a recording, as it was heard: a WAV that every browser plays."""
         path = self._home / f"{recording.path.parent.name}_{recording.path.stem}.wav"
-        pcm = np.clip(recording.audio * FULL_SCALE, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-        write_wav(path, pcm)
+        write_wav(path, pcm_of(recording.audio))
         return f"gradio_api/file={quote(str(path))}"

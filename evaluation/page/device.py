@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from transformers import WhisperProcessor
 
+from calibration.greedy import rules_of
 from common.memory import peak_bytes
 from data.audio import RATE
 from data.clips import is_multilingual
-from evaluation.page.heard import Heard, Settings, Timed, spoken
+from evaluation.page.heard import BROKEN, Heard, Settings, Timed, spoken
 from evaluation.transcription.long_audio import transcribe
 from evaluation.transcription.models import with_sessions
 from runtime.folder import sessions_of
@@ -21,7 +22,6 @@ from runtime.word_times import WordTimes
 
 SEGMENT = re.compile(r"<\|(\d+\.\d+)\|>([^<]*)<\|(\d+\.\d+)\|>")
 STAMP = re.compile(r"<\|\d+\.\d+\|>")
-BROKEN = "\ufffd"  # what a tokenizer makes of a part of a character
 
 
 class Watched:
@@ -123,9 +123,7 @@ class Device:
         watched, extractor = self._decoder, self._processor.feature_extractor
         if self._times is None or len(audio) > extractor.n_samples:
             return []
-        ends = self._whisper.generation_config.eos_token_id
-        tokens = [
-            one for one in watched.fed if one not in (ends if isinstance(ends, list) else [ends])
-        ]
+        ends = rules_of(self._whisper.generation_config).ends
+        tokens = [one for one in watched.fed if one not in ends]
         given = watched.prompt, len(audio) / RATE, self._processor.tokenizer, language
         return [Timed(*word) for word in self._times.of_words(watched.states, tokens, *given)]

@@ -10,17 +10,16 @@ from calibration.features import encoder_input
 from calibration.prompts import prompt_tokens, task_of
 from data.audio import RATE
 from data.clips import is_multilingual
-from evaluation.page.heard import Moved, Why
+from evaluation.page.heard import BROKEN, Moved, Why
 from evaluation.quality.distances import softmax_log
 from evaluation.scoring.pairs import FLOAT
-from evaluation.transcription.hear import hear, logits_of
+from evaluation.transcription.hear import hear, language_logits, logits_beside
 from evaluation.transcription.pairings import pairings_of
 
 POSITION = 0.02  # seconds of one of the encoder's states
 AVERAGED = 5  # states that a point of a curve is of: 0.1 s
 MOST, LEAST = 8, 0.01  # tokens that are shown; how far the probability of one has moved
 BEFORE = 6  # tokens that are shown before one
-BROKEN = "\ufffd"  # what a tokenizer makes of a part of a character
 KINDS = ("float", "compiled")
 
 
@@ -71,7 +70,10 @@ class Parts:
         }
         prompt = prompt_tokens(language, task_of(task), self._generation)
         said = heard[FLOAT].tokens
-        logits = [logits_of(decoders[kind], states[kind], prompt, said) for kind in KINDS]
+        logits = [
+            logits_beside(heard[f"{kind}+{kind}"], decoders[kind], states[kind], prompt, said)
+            for kind in KINDS
+        ]
         seconds = min(len(audio) / RATE - begin, self._window / RATE)
         return Why(
             begin=begin,
@@ -89,13 +91,10 @@ class Parts:
 
     def _language(self, kind: str, states: np.ndarray) -> tuple[str, float]:
         """The likeliest language among all of them, and its share of their probability."""
-        generation = self._generation
-        start = generation.decoder_start_token_id
-        (logits,) = logits_of(self._pairings.decoders[kind], states, [start], [])
-        codes = list(generation.lang_to_id)
-        shares = np.exp(softmax_log(logits[[generation.lang_to_id[code] for code in codes]]))
+        logits = language_logits(self._pairings.decoders[kind], states, self._generation)
+        shares = np.exp(softmax_log(np.array(list(logits.values()))))
         best = int(shares.argmax())
-        return codes[best].strip("<|>"), float(shares[best])
+        return list(logits)[best], float(shares[best])
 
     def _text(self, tokens: list[int]) -> str:
         return self._pairings.processor.decode(tokens, skip_special_tokens=True)

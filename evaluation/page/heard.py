@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+BROKEN = "\ufffd"  # what a tokenizer makes of a part of a character
+
 
 class Settings(NamedTuple):
     """What is asked for."""

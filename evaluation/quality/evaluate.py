@@ -27,7 +27,7 @@ from data.clips import Clip, interleave, understood
 from evaluation.quality.distances import distance, logit_distances
 from evaluation.scoring.pairs import FLOAT
 from evaluation.scoring.sizes import KINDS, sizes_of
-from evaluation.transcription.hear import detect, logits_of
+from evaluation.transcription.hear import detect, logits_beside
 from evaluation.transcription.heard_texts import HeardTexts
 from evaluation.transcription.pairings import Pairings, pairings_of
 from evaluation.transcription.transcribe_clips import Transcribed, transcribe_clips
@@ -57,10 +57,9 @@ def _logits(heard: Transcribed, pairings: Pairings) -> dict[str, Any]:
     said = said[: generation.max_length - len(prompt) - 1]  # what a text at its limit feeds
 
     def rows(kind: str) -> np.ndarray:
-        own = heard.texts["transcribe"][f"float+{kind}"]
-        if own.logits is not None and own.tokens[: len(said)] == said:
-            return own.logits[: len(said) + 1]
-        return logits_of(pairings.decoders[kind], heard.states["float"], prompt, said)
+        text = heard.texts["transcribe"][f"float+{kind}"]
+        decoder, states = pairings.decoders[kind], heard.states["float"]
+        return logits_beside(text, decoder, states, prompt, said)
 
     return logit_distances(*map(rows, KINDS))
 

@@ -15,7 +15,7 @@ from evaluation.report.format import certain, counted, points, spans
 from evaluation.report.languages import name_of
 from evaluation.scoring import bootstrap
 from evaluation.scoring.pairs import COMPILED
-from evaluation.scoring.text_errors import count_errors
+from evaluation.scoring.text_errors import count_errors, language_of
 
 Result = tuple[dict[str, Any], dict[str, Any]]  # quality.json, and by name what else there is
 Key = tuple[str, str]  # a clip's name, and what is said in it: boards have folders of their own
@@ -36,7 +36,7 @@ def heard_of(rows: Iterable[dict[str, Any]]) -> Heard:
     """What a compiled model has heard, of the rows of transcripts.json."""
     found: Heard = {}
     for row in rows:
-        code = "en" if row["task"] == "translate" else row["whisper_language"]
+        code = language_of(row["task"], row)
         errors = count_errors(row["reference"], row["texts"][COMPILED], code)
         key = row["clip"].rpartition("/")[2], row["reference"]
         clip = Clip(row["language"], errors.capped, errors.units)

@@ -13,7 +13,7 @@ from evaluation.report.format import bare_percent, counted, spans
 from evaluation.report.languages import name_of
 from evaluation.scoring import bootstrap
 from evaluation.scoring.pairs import COMPILED, FLOAT
-from evaluation.scoring.text_errors import count_errors
+from evaluation.scoring.text_errors import count_errors, language_of
 
 SHOWN = 40  # clips that differ
 Result = tuple[dict[str, Any], dict[str, Any]]  # quality.json, and by name what else there is
@@ -46,7 +46,7 @@ def _shared(cpu: dict[str, Any], npu: dict[str, Any]) -> list[dict[str, Any]]:
         if other is None or FLOAT not in row["texts"]:
             continue
         texts = [row["texts"][FLOAT], row["texts"][COMPILED], other["texts"][COMPILED]]
-        code = "en" if row["task"] == "translate" else row["whisper_language"]
+        code = language_of(row["task"], row)
         errors = [count_errors(row["reference"], text, code) for text in texts]
         kept = {key: row[key] for key in ("task", "language", "reference")}
         rows.append(

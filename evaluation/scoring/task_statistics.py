@@ -11,7 +11,13 @@ from common.repetition import loop_in
 from data.languages import UNSPACED
 from evaluation.scoring import bootstrap
 from evaluation.scoring.pairs import COMPILED, FLOAT
-from evaluation.scoring.text_errors import Errors, count_errors, in_wrong_script, normalise
+from evaluation.scoring.text_errors import (
+    Errors,
+    count_errors,
+    in_wrong_script,
+    language_of,
+    normalise,
+)
 
 KINDS = {"float": FLOAT, "compiled": COMPILED}
 PAIRINGS = tuple(f"{encoder}+{decoder}" for encoder in KINDS for decoder in KINDS)
@@ -25,7 +31,7 @@ Row = dict[str, Any]  # a row of transcripts.json, and `errors` of each pairing
 
 def scored(row: Row) -> Row:
     """A row with the errors and failures of each pairing."""
-    code = "en" if row["task"] == "translate" else row["whisper_language"]
+    code = language_of(row["task"], row)
     if not row["reference"]:
         return _scored_silence(row, code)
     reference, failures = row["reference"], {}

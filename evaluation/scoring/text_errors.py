@@ -1,7 +1,9 @@
 """Text metrics: how far a hypothesis is from its reference, and what is wrong with it by itself."""
 
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import jiwer
 
@@ -9,6 +11,11 @@ from data.languages import UNSPACED  # errors are counted in characters there (W
 
 # Arabic vowel signs and the stretching sign: optional in writing, so not counted as errors.
 ARABIC_OPTIONAL = frozenset(map(chr, [*range(0x064B, 0x0653), 0x0670, 0x0640]))
+
+
+def language_of(task: str, clip: Mapping[str, Any]) -> str:
+    """Whisper code of the language that a task's text of a clip, or of a row, is in."""
+    return "en" if task == "translate" else clip["whisper_language"]
 
 
 def normalise(text: str, language: str) -> str:

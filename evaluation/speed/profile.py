@@ -28,11 +28,11 @@ from common.cli import run
 from common.files import read_json, write_json
 from evaluation.speed.backends import INT8, OPENVINO
 from evaluation.speed.operations import between, operations_of, profile_of, table
-from runtime.folder import GRAPHS
 from runtime.ir import CHOSEN, FLOAT32
 from runtime.openvino_sessions import (
     OpenVinoDecoder,
     OpenVinoEncoder,
+    compiled_sessions,
     float_decoder,
     float_encoder,
 )
@@ -93,9 +93,7 @@ def sessions(name: str, graphs: Path, compiled: Path) -> tuple[OpenVinoEncoder, 
     if name == OPENVINO:
         properties = FLOAT32 | PROFILE
         return float_encoder(graphs.parent, properties), float_decoder(graphs.parent, properties)
-    encoder, decoder = (compiled.with_name(f"{graph}.xml") for graph in GRAPHS.values())
-    properties = CHOSEN | PROFILE
-    return OpenVinoEncoder(encoder, properties), OpenVinoDecoder(decoder, properties)
+    return compiled_sessions(compiled.parent, CHOSEN | PROFILE)
 
 
 def main(argv: list[str] | None = None) -> None:

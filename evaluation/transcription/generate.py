@@ -8,6 +8,7 @@ import torch
 from transformers import WhisperForConditionalGeneration, WhisperProcessor
 from transformers.modeling_outputs import BaseModelOutput
 
+from calibration.greedy import rules_of
 from calibration.prompts import TIMESTAMPS, prompt_tokens, task_of
 from data.clips import is_multilingual
 from evaluation.transcription.hear import Text
@@ -46,8 +47,7 @@ def generate(
     prompt = prompt_tokens(language, task, settings)
     if ids[: len(prompt)] != prompt:
         raise ValueError(f"the prompt is {ids[: len(prompt)]}, and not {prompt}")
-    ends = settings.eos_token_id
-    ended = ids[-1] in (ends if isinstance(ends, list) else [ends])
+    ended = ids[-1] in rules_of(settings).ends
     tokens = ids[len(prompt) : len(ids) - ended]
     text = processor.decode(tokens, skip_special_tokens=True).strip()
     return Text(text, tokens, not ended)

@@ -54,12 +54,18 @@ def hear(
 
 def detect(decoder: DecoderSession, states: np.ndarray, generation: SimpleNamespace) -> str | None:
     """Whisper code of the language that states are heard in; None where a model knows only one."""
+    scores = language_logits(decoder, states, generation)
+    return max(scores, key=lambda code: scores[code], default=None)
+
+
+def language_logits(
+    decoder: DecoderSession, states: np.ndarray, generation: SimpleNamespace
+) -> dict[str, float]:
+    """Logits of every language that a model knows, by Whisper code; none where it is only one."""
     if not is_multilingual(generation):
-        return None
-    decoder.start(states)
-    scores = decoder.step(np.array([[generation.decoder_start_token_id]]), 0)[0, -1]
-    code = max(generation.lang_to_id, key=lambda name: scores[generation.lang_to_id[name]])
-    return code.strip("<|>")
+        return {}
+    (logits,) = logits_of(decoder, states, [generation.decoder_start_token_id], [])
+    return {name.strip("<|>"): logits[token] for name, token in generation.lang_to_id.items()}
 
 
 def logits_of(
@@ -74,3 +80,13 @@ def logits_of(
     for cached, token in enumerate(said, len(prompt)):
         rows.append(decoder.step(np.array([[token]]), cached)[0, -1])
     return np.stack(rows)
+
+
+def logits_beside(
+    text: Text, decoder: DecoderSession, states: np.ndarray, prompt: list[int], said: list[int]
+) -> np.ndarray:
+    """The same: those that a text was heard with, where it is kept and begins with `said`."""
+    rows = len(said) + 1
+    if text.logits is not None and len(text.logits) >= rows and text.tokens[: rows - 1] == said:
+        return text.logits[:rows]
+    return logits_of(decoder, states, prompt, said)

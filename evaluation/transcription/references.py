@@ -5,7 +5,7 @@ from typing import Any
 
 from calibration.prompts import tasks_of
 from data.clips import Clip
-from evaluation.scoring.text_errors import normalise
+from evaluation.scoring.text_errors import language_of, normalise
 
 
 def references(clip: Clip, generation: SimpleNamespace, tasks: list[str]) -> dict[str, str]:
@@ -25,8 +25,3 @@ def references(clip: Clip, generation: SimpleNamespace, tasks: list[str]) -> dic
         for task, text in texts.items()
         if task in able and text and normalise(text, language_of(task, clip))
     }
-
-
-def language_of(task: str, clip: Clip) -> str:
-    """Whisper code of the language that a task's text is in."""
-    return "en" if task == "translate" else clip["whisper_language"]
