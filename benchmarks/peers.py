@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 Hear = Callable[[Any, str], str]  # of audio float32 [time] and Whisper's code of a language
+Limits = dict[str, int]  # max_new_tokens, as every engine calls it, or nothing
 GENAI = ["openvino==2026.4.1", "openvino-genai==2026.4.1.0", "soundfile"]
 PACKAGES = {
     "ours": GENAI,
@@ -45,26 +46,28 @@ CONVERTED = {
 ROUNDS = 4
 
 
-def by_genai(model: str) -> Hear:
+def by_genai(model: str, limits: Limits) -> Hear:
     """By OpenVINO GenAI, as it chooses."""
     import openvino_genai
 
     pipeline = openvino_genai.WhisperPipeline(model, "CPU")
-    return lambda audio, code: pipeline.generate(audio, language=code, task="transcribe").texts[0]
+    return lambda audio, code: pipeline.generate(
+        audio, language=code, task="transcribe", **limits
+    ).texts[0]
 
 
-def by_faster_whisper(model: str) -> Hear:
+def by_faster_whisper(model: str, limits: Limits) -> Hear:
     """By CTranslate2 in int8."""
     from faster_whisper import WhisperModel
 
     whisper = WhisperModel(model, device="cpu", compute_type="int8")
     options: dict[str, Any] = {"beam_size": 1, "without_timestamps": True, "temperature": 0.0}
     return lambda audio, code: "".join(
-        one.text for one in whisper.transcribe(audio, language=code, **options)[0]
+        one.text for one in whisper.transcribe(audio, language=code, **options, **limits)[0]
     )
 
 
-def by_torch(model: str) -> Hear:
+def by_torch(model: str, limits: Limits) -> Hear:
     """By transformers in float32."""
     from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
@@ -73,7 +76,7 @@ def by_torch(model: str) -> Hear:
 
     def hear(audio: Any, code: str) -> str:
         inputs = processor(audio, sampling_rate=16_000, return_tensors="pt").input_features
-        ids = whisper.generate(inputs, language=code, task="transcribe")
+        ids = whisper.generate(inputs, language=code, task="transcribe", **limits)
         return processor.decode(ids[0], skip_special_tokens=True)
 
     return hear
@@ -87,11 +90,11 @@ ENGINES = {
 }
 
 
-def serve(engine: str, model: str) -> None:
+def serve(engine: str, model: str, limits: Limits) -> None:
     """Load an engine; then, for each line on stdin, hear a recording and print what came of it."""
     import soundfile
 
-    hear = ENGINES[engine](model)
+    hear = ENGINES[engine](model, limits)
     for line in sys.stdin:
         path, code = json.loads(line)
         audio, _ = soundfile.read(path, dtype="float32")
@@ -124,8 +127,9 @@ def converted(engine: str, checkpoint: str, folder: Path) -> str:
 class Engine:
     """An engine in a process of its own."""
 
-    def __init__(self, name: str, model: str) -> None:
+    def __init__(self, name: str, model: str, tokens: int | None) -> None:
         command = ["python", __file__, "--serve", name, model]
+        command += ["--tokens", str(tokens)] if tokens else []
         self._process = subprocess.Popen(
             with_packages(PACKAGES[name], *command),
             stdin=subprocess.PIPE,
@@ -148,7 +152,7 @@ class Engine:
         return 1000 * sum(self.best.values()) / len(self.best)
 
 
-def compare(checkpoint: str, folder: str, clips: list[dict[str, Any]]) -> None:
+def compare(checkpoint: str, folder: str, clips: list[dict[str, Any]], tokens: int | None) -> None:
     """Run all engines in turns and print the table."""
     from common.progress import Progress
     from evaluation.scoring.text_errors import count_errors
@@ -156,7 +160,7 @@ def compare(checkpoint: str, folder: str, clips: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as place:
         models = {"ours": folder, "torch": checkpoint}
         models |= {name: converted(name, checkpoint, Path(place)) for name in CONVERTED}
-        engines = {name: Engine(name, model) for name, model in models.items()}
+        engines = {name: Engine(name, model, tokens) for name, model in models.items()}
         for _ in Progress(range(ROUNDS), desc="peers", unit="round"):
             for clip in clips:
                 for engine in engines.values():
@@ -186,15 +190,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--folder", help="hand-off folder for the CPU")
     parser.add_argument("--clips", type=Path, nargs="+", help="manifests of clips, one a language")
     parser.add_argument("--count", type=int, default=9, help="recordings of each language")
+    parser.add_argument("--tokens", type=int, help="at most, a recording: random weights never end")
     parser.add_argument("--serve", nargs=2, metavar=("ENGINE", "MODEL"), help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
     if args.serve:
-        serve(*args.serve)
+        serve(*args.serve, {"max_new_tokens": args.tokens} if args.tokens else {})
         return
     from data.clips import interleave
 
     clips = interleave(args.clips)[: args.count * len(args.clips)]
-    compare(args.checkpoint, args.folder, clips)
+    compare(args.checkpoint, args.folder, clips, args.tokens)
 
 
 if __name__ == "__main__":
