@@ -90,17 +90,15 @@ def decoder_graph(model: WhisperForConditionalGeneration) -> ov.Model:
     """Float graph of the decoder, with past and present keys/values as inputs and outputs.
 
     What an utterance needs once is traced by itself and joined: traced together, cross-attention
-    would become one operation, which turns and scales all keys at every token.
+    would become one operation, which scales all keys at every token.
     """
     config = model.config
     states, width = [-1, config.max_source_positions, config.d_model], config.d_model
     cross_names, past_names = layer_names(config, "cross"), layer_names(config, "past")
     cross = convert(DecoderCross(model), {"encoder_hidden_states": states}, cross_names)
-    values = head_shape(config, config.max_source_positions)
-    keys = [*values[:2], *values[:1:-1]]
     inputs = {"inputs_embeds": [-1, -1, width]}
     inputs |= dict.fromkeys(past_names, head_shape(config, -1))
-    inputs |= {name: keys if "_key_" in name else values for name in cross_names}
+    inputs |= dict.fromkeys(cross_names, head_shape(config, config.max_source_positions))
     step = convert(DecoderStep(model), inputs, ["logits", *layer_names(config, "present")])
     for name in cross_names:
         replace_value(step.input(name), cross.output(name).get_node().input_value(0))

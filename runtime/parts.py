@@ -26,13 +26,14 @@ def attend(
 
 
 def attend_across(attention: nn.Module, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Output of a cross-attention block, its keys [B, heads, head_dim, 1500] ready to multiply.
+    """Output of a cross-attention block, its keys and values by head.
 
-    Written out, because graphs of `scaled_dot_product_attention` turn and scale all keys at every
-    token: half of the time of a step.
+    Written out, because graphs of `scaled_dot_product_attention` scale all keys at every token:
+    half of the time of a step. Keys are transposed in the product, which costs nothing; to keep
+    them transposed would cost as much as to compute them.
     """
     queries = split_heads(attention.q_proj(queries), attention.num_heads)
-    weights = (queries * attention.head_dim**-0.5 @ keys).softmax(-1)
+    weights = (queries * attention.head_dim**-0.5 @ keys.transpose(2, 3)).softmax(-1)
     return attention.out_proj((weights @ values).transpose(1, 2).flatten(2))
 
 
@@ -75,8 +76,7 @@ class Encoder(nn.Module):
 class DecoderCross(nn.Module):
     """Encoder states [B, 1500, d_model] -> key, value of every layer's cross-attention.
 
-    The result is flat, (key_0, value_0, key_1, ...), a key [B, heads, head_dim, 1500], a value
-    [B, heads, 1500, head_dim].
+    The result is flat, (key_0, value_0, key_1, ...), each [B, heads, 1500, head_dim].
     """
 
     def __init__(self, model: WhisperForConditionalGeneration) -> None:
@@ -87,8 +87,7 @@ class DecoderCross(nn.Module):
         """See the class."""
         flat: list[Tensor] = []
         for layer in self.decoder.layers:
-            keys, values = keys_values(layer.encoder_attn, encoder_hidden_states)
-            flat.extend([keys.transpose(2, 3), values])
+            flat.extend(keys_values(layer.encoder_attn, encoder_hidden_states))
         return tuple(flat)
 
 
