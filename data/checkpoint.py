@@ -12,8 +12,9 @@ merged into its base.
 
 The files are compared with one another (docs/what_you_can_bring.md). Where they do not take part
 as they are, because a setting is the pipeline's, a file comes from the base or is of another
-format, the folder {name}.files beside the manifest has what takes part, the rest as links, and the
-manifest says so: {"folder", "mended": [sentences], "original": [files], "base": {...}}.
+format, or an adapter lies beside whole weights, the folder {name}.files beside the manifest has
+what takes part, the rest as links, and the manifest says so: {"folder", "mended": [sentences],
+"original": [files], "base": {...}}.
 """
 
 import argparse
@@ -70,12 +71,14 @@ def have_checkpoint(source: str, revision: str, base: str | None, out: Path) -> 
     if is_adapter(names):
         small["config.json"] = based["config.json"]
     seen = look(small, source, heads_of(small, based, source))
+    # The library would put an adapter on top of whole weights that it lies beside.
+    beside = not is_adapter(names) and (home / ADAPTER).exists()
     record: Manifest = {"source": source, "revision": revision, "commit": commit}
     folder = folder_beside(out)
     if home.resolve() == folder.resolve():
         raise UserError(f"source {source} is where its own copy is made: move it elsewhere")
     shutil.rmtree(folder, ignore_errors=True)
-    if small == own and not seen.changed and not mend:
+    if small == own and not (seen.changed or mend or beside):
         check_weights([*weights.values()], seen.config, source)
         return record | {"files": listed(home, names)}
     building = folder.with_name(f".{folder.name}.part")
@@ -91,6 +94,7 @@ def have_checkpoint(source: str, revision: str, base: str | None, out: Path) -> 
     from_base = [name for name, path in small.items() if own.get(name) != path]
     mended = [*seen.said, *(f"{name} is the base's" for name in from_base)]
     mended += [f"{WEIGHTS} is made of {how}"] if mend else []
+    mended += [f"{ADAPTER}, beside whole weights, is left out"] if beside else []
     print(f"{source} is used with changes: {'; '.join(mended)}", file=sys.stderr)
     files = listed(folder, sorted(small | used | seen.changed))
     replaced = sorted(set(seen.changed) & set(own) | (set(weights) if mend else set()))

@@ -258,6 +258,17 @@ def test_an_adapter_is_merged_into_its_base(adapter: Path, base: Path, named: bo
     assert load_generation(manifest).alignment_heads == [[1, 0]]
 
 
+def test_an_adapter_beside_whole_weights_is_left_out(adapter: Path, base: Path) -> None:
+    whole = WhisperForConditionalGeneration.from_pretrained(base).state_dict()
+    shutil.copytree(adapter, base, dirs_exist_ok=True)
+    manifest = have(base)
+    loaded = load_model(manifest).state_dict()
+    assert set(loaded) == set(whole)
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in whole.items())
+    assert "adapter_config.json, beside whole weights, is left out" in mended(manifest)
+    assert {path.name for path in local_folder(manifest).iterdir()} == names_of(manifest)
+
+
 def test_an_adapters_base_is_of_the_revision_that_it_names(adapter: Path) -> None:
     named = bases.of_adapter({"base_model_name_or_path": "owner/name", "revision": "v1"})
     assert named == bases.Base("owner/name", "v1")
