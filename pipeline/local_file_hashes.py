@@ -29,17 +29,17 @@ class Contents:
         self._changed = False
 
     def of(self, folder: Path, names: Iterable[str]) -> str:
-        """One SHA-256 over names and bytes of files of a folder; where one cannot be read, why.
+        """One SHA-256 over names and bytes of files of a folder; of one that is unreadable, why.
 
         Never raises: the job that reads the files says what is to be done about them.
         """
         digest = hashlib.sha256()
-        try:
-            for name in Progress(sorted(names), desc=f"hashing {folder}", unit="file"):
-                line = f"{name} {self._sha256(folder / name)}\n"
-                digest.update(line.encode(errors="surrogateescape"))
-        except OSError as error:
-            return f"{error.filename}: {error.strerror}"
+        for name in Progress(sorted(names), desc=f"hashing {folder}", unit="file"):
+            try:
+                found = self._sha256(folder / name)
+            except OSError as error:
+                found = str(error.strerror)
+            digest.update(f"{name} {found}\n".encode(errors="surrogateescape"))
         return digest.hexdigest()
 
     def keep(self) -> None:

@@ -80,5 +80,6 @@ def checkpoint_content(source: str, contents: Contents) -> str:
 
 
 def _checkpoint_files(folder: Path, contents: Contents) -> str:
-    names = [path.name for path in folder.iterdir() if path.suffix in CHECKPOINT_FILES]
+    files = [path for path in folder.iterdir() if path.is_file()]
+    names = [path.name for path in files if path.suffix in CHECKPOINT_FILES]
     return contents.of(folder, [name for name in names if not name.startswith(".")])

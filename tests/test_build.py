@@ -111,6 +111,15 @@ def test_a_recording_that_cannot_be_read_is_another_content(folder: Path) -> Non
     assert "{call}.wav" in after and after != before
 
 
+def test_beside_a_file_that_cannot_be_read_others_count_as_before(folder: Path) -> None:
+    (folder / "gone").symlink_to("nowhere")
+    found = []
+    for text in ("one", "two"):
+        (folder / "a").write_text(text)
+        found.append(Contents(folder / "content.json").of(folder, ["a", "gone"]))
+    assert found[0] != found[1] and {len(one) for one in found} == {64}
+
+
 def test_only_a_changed_language_has_another_content(folder: Path) -> None:
     source = recordings(folder / "own", "a.wav", "b.wav")
     index = source / "index.csv"
@@ -133,6 +142,8 @@ def test_a_checkpoint_is_what_its_files_hold(folder: Path) -> None:
         (folder / "model" / name).write_text(name)
     contents = Contents(folder / "content.json")
     before = checkpoint_content("model", contents)
+    (folder / "model/optimizer.bin").symlink_to("nowhere")  # as where a copy was left unfinished
+    (folder / "model/state.json").mkdir()
     for name in ("optimizer.pt", ".hidden.json"):
         (folder / "model" / name).write_text("x")
     assert checkpoint_content("model", contents) == before
