@@ -34,10 +34,7 @@ rule label_clips:
     """Transcriptions and English translations of the calibration clips of all languages."""
     input:
         checkpoint=LABEL_CHECKPOINT,
-        clips=[
-            f"data/audio_files/calibration/{language}.jsonl"
-            for language in config["data"]["languages"]
-        ],
+        clips=[f"data/audio_files/calibration/{language}.jsonl" for language in SPEECH.languages],
     output:
         transcriptions="data/transcriptions.json",
         translations="data/translations.json",

@@ -34,8 +34,8 @@ def _speech(build: Build, use: str, clips: Collection[str]) -> list[str]:
 
 def labels(build: Build, config: dict[str, Any]) -> list[str]:
     """What is said in the calibration clips of all languages."""
-    languages, model = config["data"]["languages"], config["data"]["labels"]["model"]
-    clips = {f"data/audio_files/calibration/{language}.jsonl" for language in languages}
+    model = config["data"]["labels"]["model"]
+    clips = {f"data/audio_files/calibration/{one}.jsonl" for one in build.speech.languages}
     checkpoint = [] if model == "reference" else ["data/labels/checkpoint.json"]
     texts = ["data/transcriptions.json", "data/translations.json"]
     return [*_speech(build, "calibration", clips), *checkpoint, *texts]

@@ -19,6 +19,8 @@ class Speech:
     """The speech that a configuration names.
 
     Attributes:
+        languages: Its languages, sorted: calibration sets are in their order, whatever order the
+            configuration names them in.
         own: Whether it is a folder of own audio, which has no splits and brings translations along.
         splits: The split that the clips of each use come from.
         pools: Which of a split's sentences a use may take: within one split they are halved.
@@ -33,7 +35,7 @@ class Speech:
     def __init__(self, config: dict[str, Any], contents: Contents) -> None:
         self._source = expanded(config["data"]["source"])
         self._contents = contents
-        self.languages: list[str] = config["data"]["languages"]
+        self.languages: list[str] = sorted(config["data"]["languages"])
         self.own = self._source.is_dir() and local_layout(self._source) == "files"
         self.splits = {use: config[section]["split"] for use, section in USES.items()}
         halved = self.own or len(set(self.splits.values())) == 1

@@ -193,6 +193,15 @@ def test_a_run_has_clips_of_the_languages_that_a_model_knows() -> None:
     assert build.targets == build.evaluated() == ["cpu"]
 
 
+def test_the_order_of_languages_is_not_the_configurations() -> None:
+    """What is read in their order would change, and Snakemake would not see it."""
+    turned = config(data={"languages": CONFIG["data"]["languages"][::-1]})
+    builds = [Build(one, [], []) for one in (config(), turned)]
+    assert builds[0].clips("calibration", "whisper-small") == builds[1].clips(
+        "calibration", "whisper-small"
+    )
+
+
 def test_a_fault_of_the_configuration_is_a_sentence() -> None:
     with pytest.raises(WorkflowError, match="build names `whisper-smal`"):
         Build(CONFIG | {"build": ["whisper-smal"]}, [], [])
