@@ -15,10 +15,19 @@ import yaml
 from common.cli import UserError
 from common.model_names import SIGN, split
 from common.nearest import nearest
+from pipeline.config_values import faults_of_values
 from pipeline.variants import laid_over
 
 SCHEMA = Path(__file__).parent.parent / "config.schema.yaml"
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C, where it is there, is quick
+_STANDARD = jsonschema.Draft202012Validator
+VALIDATOR = jsonschema.validators.extend(
+    _STANDARD,
+    # By the standard 4.0 is an integer, but not to the commands that are given it.
+    type_checker=_STANDARD.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 
 
 def check(config: dict[str, Any], languages: Iterable[str], files: Iterable[Path] = ()) -> None:
@@ -36,9 +45,9 @@ def check(config: dict[str, Any], languages: Iterable[str], files: Iterable[Path
                 f" {twice.start_mark.line + 1}; only the last one would count: put the two together"
             )
     schema = yaml.load(SCHEMA.read_text(encoding="utf-8"), LOADER)
-    validator = jsonschema.Draft202012Validator(schema)
-    errors = sorted(validator.iter_errors(config), key=lambda error: [str(p) for p in error.path])
-    problems = [_sentence(error) for error in errors] or list(_cross_checks(config, languages))
+    validator = VALIDATOR(schema)
+    problems = list(faults_of_values(config)) or _faults_of_schema(config, validator)
+    problems = problems or list(_cross_checks(config, languages))
     problems = problems or list(_faults_of_variants(config, validator))
     if problems:
         more = len(problems) - 1
@@ -103,16 +112,20 @@ def _faults_of_mix(config: dict[str, Any]) -> Iterator[str]:
         yield f"calibration.decoder.mix adds up to {total:g} ({parts}); the shares must add up to 1"
 
 
+def _faults_of_schema(
+    config: dict[str, Any], validator: jsonschema.protocols.Validator
+) -> list[str]:
+    errors = sorted(validator.iter_errors(config), key=lambda error: list(map(str, error.path)))
+    return [_sentence(error) for error in errors]
+
+
 def _faults_of_variants(
-    config: dict[str, Any], validator: jsonschema.Draft202012Validator
+    config: dict[str, Any], validator: jsonschema.protocols.Validator
 ) -> Iterator[str]:
     """What is wrong with the configurations of variants, where the plain one is right."""
     for name, changes in config["variants"].items():
         changed = laid_over(config, changes)
-        errors = sorted(
-            validator.iter_errors(changed), key=lambda error: list(map(str, error.path))
-        )
-        faults = [_sentence(error) for error in errors] or _faults_of_mix(changed)
+        faults = _faults_of_schema(changed, validator) or _faults_of_mix(changed)
         yield from (f"variants.{name}: {fault}" for fault in faults)
 
 
@@ -139,6 +152,8 @@ def _sentence(error: jsonschema.ValidationError) -> str:
         case "minimum" | "maximum":
             word = "least" if error.validator == "minimum" else "most"
             return f"{key} is {_show(value)}, and must be at {word} {rule}{_about(error.schema)}"
+        case "not":
+            return f"{key} is {_show(value)}; allowed: {error.schema['description']}"
         case "minItems" | "minLength" | "minProperties":
             return f"{key} is empty, and must name at least one{_about(error.schema)}"
         case "uniqueItems":

@@ -1,7 +1,9 @@
 """The configuration is checked before any work: one sentence with key, value, what is allowed."""
 
 import copy
+import math
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,16 @@ def changed(key: str, value: object) -> dict:
         ("evaluation/conditions/noise_db", [5, 5], r"conditions\.noise_db names `5` twice"),
         ("evaluation/conditions/noise", [5], r"no key `noise`.*did you mean `noise_db`"),
         ("evaluation/samples_per_language", 1.5, r"is `1\.5`, and must be an integer"),
+        ("calibration/shards", 2.0, r"shards is `2\.0`, and must be an integer"),
+        ("evaluation/gate/rate_rise", 2, r"rate_rise is `2`, and must be at most 1"),
+        ("compilation/decoder/cpu/smooth_quant_alpha", -0.5, r"`-0\.5`; allowed: from 0 to 1"),
+        ("compilation/qbcompiler/timeout_hours", math.inf, r"hours is `inf`, and must be a finite"),
+        ("evaluation/gate/failures", math.nan, r"failures is `nan`, and must be a finite number"),
+        ("compilation/encoder/overrides", {"a": [math.nan]}, r"encoder\.overrides\.a\.0 is `nan`"),
+        ("compilation/encoder/overrides", {"a": date(2020, 1, 1)}, r"YAML reads as a date: put it"),
+        ("compilation/encoder/overrides", {1: "a"}, r"overrides has the key `1`.*in quotes"),
+        ("models", {2024: {"source": "x"}}, r"models has the key `2024`.*put it in quotes"),
+        ("variants", {8: {"calibration": {"seed": 1}}}, r"variants has the key `8`"),
     ],
 )
 def test_a_wrong_value_gives_one_sentence(key: str, value: object, sentence: str) -> None:
@@ -106,6 +118,13 @@ def test_the_shipped_configurations_pass(layer: dict | str) -> None:
                 config[section] |= values
             else:
                 config[section] = values
+    check(config, FLEURS_TO_WHISPER)
+
+
+def test_what_may_be_none_or_whole_passes() -> None:
+    config = changed("compilation/encoder/overrides", {"a": None, "b": [True, 1.5, "x"]})
+    config["compilation"]["decoder"]["cpu"]["smooth_quant_alpha"] = -1.0
+    config["evaluation"]["gate"]["rate_rise"] = 1
     check(config, FLEURS_TO_WHISPER)
 
 
