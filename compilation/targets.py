@@ -56,7 +56,9 @@ def compiler_version(python: str) -> str | None:
             return None
     code = f"import importlib.metadata as m; print(m.version({COMPILER!r}))"
     try:
-        answer = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+        answer = subprocess.run(
+            [python, "-c", code], capture_output=True, text=True, errors="replace", check=False
+        )
     except OSError:
         return None
     return answer.stdout.strip() if answer.returncode == 0 else None

@@ -43,3 +43,6 @@ def test_another_interpreter_is_asked_for_the_compiler(tmp_path: Path) -> None:
     assert compiler_version(has) == "1.2.0"
     assert compiler_version(interpreter(tmp_path / "lacks", "", status=1)) is None
     assert compiler_version(str(tmp_path / "missing")) is None
+    odd = interpreter(tmp_path / "odd", "")
+    Path(odd).write_text("#!/bin/sh\nprintf '1.2.0 \\377'\n", encoding="utf-8")
+    assert compiler_version(odd) == "1.2.0 \ufffd"
