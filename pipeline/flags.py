@@ -5,7 +5,7 @@ from typing import Any
 
 from pipeline.build import Build
 from pipeline.speech import USES
-from pipeline.variants import PARTS, searched
+from pipeline.variants import PARTS, cpu_settings, searched
 
 Flags = list[Any]
 
@@ -77,11 +77,10 @@ def scheme(config: dict[str, Any], part: str) -> str:
 
 def cpu_part(config: dict[str, Any], part: str, chosen: list[str]) -> Flags:
     """How a part is quantised for the CPU; `chosen` is what a search has found, if there is one."""
-    settings = config["compilation"][part]["cpu"]
-    return [
-        *("--scheme", settings["scheme"], "--smooth-quant-alpha", settings["smooth_quant_alpha"]),
-        *keep_float(config, part, chosen),
-    ]
+    flags: Flags = []
+    for name, value in cpu_settings(config, part).items():
+        flags += [f"--{name.replace('_', '-')}", value]
+    return [*flags, *keep_float(config, part, chosen)]
 
 
 def keep_float(config: dict[str, Any], part: str, chosen: list[str]) -> Flags:
@@ -95,7 +94,7 @@ def float_search(config: dict[str, Any]) -> Flags:
     """Which layers that must stay float are searched for, and how long."""
     settings, wanted = config["compilation"], searched(config)
     kept = {part: settings[part]["keep_float"] for part in PARTS if part not in wanted}
-    recipes = {part: settings[part]["cpu"] for part in PARTS}
+    recipes = {part: cpu_settings(config, part) for part in PARTS}
     return [
         *("--search", *wanted, "--kept", json.dumps(kept)),
         *("--recipes", json.dumps(recipes)),

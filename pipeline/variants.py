@@ -48,6 +48,12 @@ def graph_settings(config: Config, part: str) -> list[Any]:
     return [qb["python"], qb["container"], qb["parse_overrides"][part]]
 
 
+def cpu_settings(config: Config, part: str) -> Config:
+    """How a part is quantised for the CPU: SmoothQuant has a part in w8a8 alone."""
+    settings = config["compilation"][part]["cpu"]
+    return settings if settings["scheme"] == "w8a8" else {"scheme": settings["scheme"]}
+
+
 def part_settings(config: Config, part: str, target: str) -> list[Any]:
     """And of the part itself, compiled for a target."""
     settings = config["compilation"]
@@ -56,7 +62,7 @@ def part_settings(config: Config, part: str, target: str) -> list[Any]:
         return [own, graph_settings(config, part), set_settings(config, part)]
     # A search hears both parts, and so is another one where the other part is.
     parts = PARTS if part in searched(config) else (part,)
-    used = {one: [settings[one]["cpu"], settings[one]["keep_float"]] for one in parts}
+    used = {one: [cpu_settings(config, one), settings[one]["keep_float"]] for one in parts}
     return [used, {one: set_settings(config, one) for one in parts}]
 
 

@@ -13,6 +13,7 @@ from common.source_files import ROOT
 from data.languages import FLEURS_TO_WHISPER
 from evaluation.quality import evaluate
 from evaluation.transcription import hear
+from pipeline import flags
 from pipeline.build import Build
 from pipeline.config import check
 from pipeline.variants import Folder, Variants
@@ -51,6 +52,17 @@ def test_a_part_belongs_to_the_first_one_with_its_settings() -> None:
     assert one.golden(Folder("a", "@texts", "cpu")) == "compilation/golden/a/golden.json"
     chosen = one.float_choice(Folder("a", "@auto", "cpu"), "encoder", "decoder")
     assert chosen == ["compilation/parts/a@auto/cpu/keep_float.json"]
+
+
+def test_what_has_no_part_in_a_scheme_makes_no_part_of_ones_own() -> None:
+    cpu = {"scheme": "w8", "smooth_quant_alpha": 0.9}
+    one = Variants(config(["a"], alpha={"compilation": {"decoder": {"cpu": cpu}}}))
+    assert one.part_owner(Folder("a", "@alpha", "cpu"), "decoder", "cpu") == ""
+    plain, changed = one.configs.values()
+    assert flags.cpu_part(plain, "decoder", []) == ["--scheme", "w8", "--keep-float"]
+    assert flags.cpu_part(changed, "decoder", []) == flags.cpu_part(plain, "decoder", [])
+    assert flags.float_search(changed) == flags.float_search(plain)
+    assert "--smooth-quant-alpha" in flags.cpu_part(plain, "encoder", [])
 
 
 def test_a_search_is_another_one_where_the_other_part_is() -> None:

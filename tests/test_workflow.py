@@ -186,7 +186,7 @@ KEYS = {  # a changed key of the demo's configuration, and the jobs that it caus
     "compilation.encoder.keep_float: auto": SEARCH_RULES | after("quantise_encoder"),
     "compilation.keep_float_tries: 3": set(),
     "compilation.encoder.cpu: {scheme: w8a8, smooth_quant_alpha: 0.4}": after("quantise_encoder"),
-    "compilation.decoder.cpu.scheme: w8": set(),
+    "compilation.decoder.cpu: {scheme: w8, smooth_quant_alpha: 0.4}": set(),
     "compilation.decoder.cpu: {scheme: w8a8, smooth_quant_alpha: 1}": after("quantise_decoder"),
     "compilation.decoder.keep_float: [a]": after("quantise_decoder"),
     "evaluation.split: test": {"fetch_speech", *HELD_OUT},
