@@ -1,8 +1,10 @@
 """What commands are given of the configuration: flags by name, as Snakemake compares values."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+from common.files import expanded
 from pipeline.build import Build
 from pipeline.speech import USES
 from pipeline.variants import PARTS, cpu_settings, searched
@@ -11,9 +13,22 @@ Flags = list[Any]
 
 
 def fetched(entry: dict[str, Any]) -> Flags:
-    """Where a checkpoint or a data set is, of its entry in the configuration."""
-    base = ["--base", entry["base"]] if "base" in entry else []
-    return ["--source", entry["source"], "--revision", entry.get("revision", "main"), *base]
+    """Where a checkpoint or a data set is, of its entry in the configuration.
+
+    A local folder has no revision, and is the same one however it is spelled.
+    """
+    source, base = entry["source"], entry.get("base")
+    local = expanded(source).is_dir()
+    return [
+        *("--source", _plain(source)),
+        *([] if local else ["--revision", entry.get("revision", "main")]),
+        *(["--base", _plain(base)] if base else []),
+    ]
+
+
+def _plain(source: str) -> str:
+    """A local folder's path as it is shortest, with its ~; another source as it is."""
+    return str(Path(source)) if expanded(source).is_dir() else source
 
 
 def prepare(config: dict[str, Any], build: Build, use: str) -> Flags:

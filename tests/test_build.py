@@ -242,6 +242,15 @@ def test_flags_name_their_values() -> None:
     assert flags.license_of(build, "whisper-large-v3-turbo") == ["--license", "mit"]
 
 
+def test_a_local_folder_is_the_same_in_any_revision_and_spelling(folder: Path) -> None:
+    (folder / "owner/model").mkdir(parents=True)
+    plain = flags.fetched({"source": "owner/model", "base": "owner/model"})
+    assert plain == ["--source", "owner/model", "--base", "owner/model"]
+    odd = {"source": "./owner//model/", "revision": "v1", "base": "./owner/model"}
+    assert flags.fetched(odd) == plain
+    assert flags.fetched({"source": "owner/other"})[2:] == ["--revision", "main"]
+
+
 def test_layers_to_keep_float_are_named_or_searched_for() -> None:
     given = config()
     given["compilation"]["decoder"] |= {"keep_float": "auto"}

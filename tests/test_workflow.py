@@ -161,7 +161,8 @@ NPU_PART = "{recipe: tutorial, inference_scheme: single, activation_16bits: [a],
 KEYS = {  # a changed key of the demo's configuration, and the jobs that it causes
     "data.seed: 1": after("prepare_audio"),
     "data.samples_per_language: 3": after("prepare_audio"),
-    "data.revision: other": after("resolve_dataset"),
+    "data.revision: other": set(),  # which a local folder has not
+    "data.source: ./demo/fleurs/": set(),
     "data.split: test": after("fetch_speech"),
     "data.silence_dbfs: -50": after("prepare_audio"),
     "data.labels.model: reference": set(),
@@ -195,7 +196,7 @@ KEYS = {  # a changed key of the demo's configuration, and the jobs that it caus
     "evaluation.conditions: {long: 1, noise_db: [5], timestamps: true}": after("hear_conditions"),
     "evaluation.conditions.silence: false": after("score"),
     f"evaluation.gate: {GATE}": after("score"),
-    "models.whisper-micro.revision: other": after("fetch_checkpoint"),
+    "models.whisper-micro: {source: ./demo/model, revision: other}": set(),
     "models.whisper-micro.license: mit": after("assemble_hand_off"),
     "models.whisper-micro.published: [{name: another, tokens_per_second: 9}]": after(
         "write_report"
