@@ -5,7 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from common.files import expanded
+from common.cli import UserError
+from common.folders import folder_at
 
 ADAPTER = "adapter_config.json"
 MAIN = "main"
@@ -19,8 +20,12 @@ class Base(NamedTuple):
 
 
 def parse(text: str) -> Base:
-    """`owner/name`, `owner/name@revision`, or a local folder, whose name may have an @ in it."""
-    if expanded(text).is_dir():
+    """`owner/name`, `owner/name@revision`, or a local folder, whose name may have an @ in it.
+
+    Raises:
+        UserError: It is a folder that cannot be read.
+    """
+    if folder_at(text):
         return Base(text)
     source, _, revision = text.partition("@")
     return Base(source, revision or MAIN)
@@ -34,8 +39,9 @@ def of_adapter(config: dict[str, Any]) -> Base | None:
 
 def folder_of_adapter(folder: Path) -> Path | None:
     """The local folder that the adapter in a folder names, if both are such."""
-    with suppress(OSError, ValueError, AttributeError, TypeError):  # checkpoint.py says what is odd
+    # What is odd, checkpoint.py says.
+    with suppress(OSError, ValueError, AttributeError, TypeError, UserError):
         base = of_adapter(json.loads((folder / ADAPTER).read_text(encoding="utf-8")))
-        found = expanded(base.source) if base else folder
-        return found if found.is_dir() and found != folder else None
+        found = folder_at(base.source) if base else None
+        return found if found != folder else None
     return None

@@ -12,6 +12,7 @@ from huggingface_hub import constants
 
 from common.cli import UserError
 from common.files import CHUNK, expanded, read_json, replacing, sha256_of
+from common.folders import folder_at
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 CONVERTED = "refs/convert/parquet"  # the branch on which the Hub keeps its own conversions
@@ -121,10 +122,9 @@ def local_folder_of(source: str) -> Path | None:
     """The local folder that `source` names, or None if it is the name of a Hub repository.
 
     Raises:
-        UserError: it can only be a path, and there is no such folder.
+        UserError: it can only be a path, and there is no such folder, or it cannot be read.
     """
-    folder = expanded(source)
-    if folder.is_dir():
+    if folder := folder_at(source):
         return folder
     if source.startswith((".", "/", "~")) or source.count("/") != 1:
         raise UserError(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from common.cli import UserError
+from common.folders import files_in
 from data.base import ADAPTER
 from data.cache import Repo, cached_commit, is_offline, is_whole, local_folder_of, snapshot
 from data.checkpoint_check import EXTRACTORS, is_extractor, look, read_json_of
@@ -145,8 +146,7 @@ def checkpoint_files(
     """
     folder = local_folder_of(source)
     if folder is not None:
-        names = [path.name for path in folder.iterdir() if path.is_file()]
-        return None, folder, pick(source, names, lambda name: folder / name)
+        return None, folder, pick(source, files_in(folder), lambda name: folder / name)
     repo = Repo("model", source)
     if is_offline():
         return _in_cache(repo, revision, pick)
@@ -186,7 +186,7 @@ def _in_cache(repo: Repo, revision: str, pick: Pick) -> tuple[str, Path, list[st
         return folder / name
 
     try:
-        names = pick(repo.name, [path.name for path in folder.iterdir() if path.is_file()], have)
+        names = pick(repo.name, files_in(folder), have)
         for name in names:
             have(name)
     except Lacking:  # what is missing was never fetched

@@ -62,16 +62,14 @@ class Build:
             }
             contents = Contents(MEMORY)
             self.speech = Speech(config, contents)
+            self._checkpoints = {one: checkpoint_content(one, contents) for one in self._sources()}
+            contents.keep()
         except UserError as error:
             raise WorkflowError(str(error)) from None
         asked = [Folder(*name, target) for name in names for target in resolved[name[1]][0]]
         self.folders, twins = distinct(asked, self.variants)
         self.targets = list(dict.fromkeys(folder.target for folder in self.folders))
         self.reason = "\n".join(dict.fromkeys([*(why for _, why in resolved.values()), *twins]))
-        sources = [source for name in self.models for source in self.checkpoints(name)]
-        sources.append(config["data"]["labels"]["model"])
-        self._checkpoints = {source: checkpoint_content(source, contents) for source in sources}
-        contents.keep()
 
     def model(self, name: str) -> dict[str, Any]:
         """A model's entry in the catalogue."""
@@ -81,6 +79,11 @@ class Build:
         """Where a model's checkpoint is, and the one that it was trained from, if that is named."""
         entry = self.model(model)
         return [entry[key] for key in ("source", "base") if key in entry]
+
+    def _sources(self) -> list[str]:
+        """Where all checkpoints of the run are, and that of the labels."""
+        found = [source for name in self.models for source in self.checkpoints(name)]
+        return [*found, self._config["data"]["labels"]["model"]]
 
     def content(self, source: str) -> str:
         """A hash of what a checkpoint's local folder holds; empty for the Hub."""

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from common.files import expanded
+from common.folders import folder_at
 from pipeline.build import Build
 from pipeline.speech import USES
 from pipeline.variants import PARTS, cpu_settings, searched
@@ -18,17 +18,16 @@ def fetched(entry: dict[str, Any]) -> Flags:
     A local folder has no revision, and is the same one however it is spelled.
     """
     source, base = entry["source"], entry.get("base")
-    local = expanded(source).is_dir()
     return [
         *("--source", _plain(source)),
-        *([] if local else ["--revision", entry.get("revision", "main")]),
+        *([] if folder_at(source) else ["--revision", entry.get("revision", "main")]),
         *(["--base", _plain(base)] if base else []),
     ]
 
 
 def _plain(source: str) -> str:
     """A local folder's path as it is shortest, with its ~; another source as it is."""
-    return str(Path(source)) if expanded(source).is_dir() else source
+    return str(Path(source)) if folder_at(source) else source
 
 
 def prepare(config: dict[str, Any], build: Build, use: str) -> Flags:

@@ -6,6 +6,7 @@ from typing import Any
 
 from common.cli import UserError
 from common.files import expanded
+from common.folders import files_in, folder_at
 from data.base import folder_of_adapter
 from data.local import local_layout, local_split
 from pipeline.local_file_hashes import Contents
@@ -29,18 +30,19 @@ class Speech:
         together: All that a run fetches, as split/language.
 
     Raises:
-        UserError: The folder that is named has several indexes.
+        UserError: The folder that is named cannot be read, or has several indexes.
     """
 
     def __init__(self, config: dict[str, Any], contents: Contents) -> None:
-        self._source = expanded(config["data"]["source"])
+        source: str = config["data"]["source"]
+        self._folder = folder_at(source)
         self._contents = contents
         self.languages: list[str] = sorted(config["data"]["languages"])
-        self.own = self._source.is_dir() and local_layout(self._source) == "files"
+        self.own = bool(self._folder) and local_layout(self._folder) == "files"
         self.splits = {use: config[section]["split"] for use, section in USES.items()}
         halved = self.own or len(set(self.splits.values())) == 1
         self.pools = {"calibration": "calibration", "evaluation": "evaluation" if halved else "all"}
-        name = re.sub(r"[^\w.-]+", "--", str(self._source)).strip(".-")
+        name = re.sub(r"[^\w.-]+", "--", str(expanded(source))).strip(".-")
         self.folder = f"data/sources/{name or 'here'}"
         languages = {*self.languages, *([] if self.own else [ENGLISH])}
         splits = set(self.splits.values())
@@ -60,28 +62,30 @@ class Speech:
         return [] if self.own else [self.files(use, ENGLISH)]
 
     def _content(self, split: str, language: str) -> str:
-        if not self._source.is_dir():
+        if self._folder is None:
             return ""
         try:
-            names = local_split(self._source, language, split)
+            names = local_split(self._folder, language, split)
         except UserError as error:  # the job will say it, and so it must run
             return str(error)
-        return self._contents.of(self._source, names)
+        return self._contents.of(self._folder, names)
 
 
 def checkpoint_content(source: str, contents: Contents) -> str:
     """A hash of the files of a checkpoint in a local folder; empty for the Hub.
 
     Of an adapter, with one of the local folder that it names as its base, if it does.
+
+    Raises:
+        UserError: The folder cannot be read.
     """
-    folder = expanded(source)
-    if not folder.is_dir():
+    folder = folder_at(source)
+    if folder is None:
         return ""
     base = folder_of_adapter(folder)
     return " ".join(_checkpoint_files(one, contents) for one in (folder, base) if one)
 
 
 def _checkpoint_files(folder: Path, contents: Contents) -> str:
-    files = [path for path in folder.iterdir() if path.is_file()]
-    names = [path.name for path in files if path.suffix in CHECKPOINT_FILES]
+    names = [name for name in files_in(folder) if name.endswith(CHECKPOINT_FILES)]
     return contents.of(folder, [name for name in names if not name.startswith(".")])

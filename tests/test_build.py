@@ -173,6 +173,34 @@ def test_a_home_of_nobody_is_a_name_like_any_other(folder: Path) -> None:
         dataset("~nouser/speech", "main")
 
 
+def locked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make a folder one that this user may not look at."""
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != folder and may(path, mode))
+
+
+@pytest.mark.parametrize("key", ["data", "models"])
+@pytest.mark.parametrize("source", ["locked", "x" * 300])
+def test_a_source_that_cannot_be_looked_at_is_a_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, source: str, key: str
+) -> None:
+    (folder / "locked").mkdir()
+    locked(Path("locked"), monkeypatch)
+    changes = {"data": {"source": source}, "models": {"whisper-small": {"source": source}}}
+    with pytest.raises(WorkflowError, match=rf"{source} cannot be read \((Perm|File).*let this"):
+        Build(config(**{key: changes[key]}), [], [])
+
+
+def test_an_adapters_base_that_cannot_be_looked_at_is_left_to_the_job(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("adapter", "base"):
+        (folder / name).mkdir()
+    (folder / "adapter/adapter_config.json").write_text('{"base_model_name_or_path": "base"}')
+    locked(Path("base"), monkeypatch)
+    assert checkpoint_content("adapter", Contents(folder / "content.json"))
+
+
 def test_splits_and_pools() -> None:
     contents = Contents(Path("content.json"))
     same = Speech(config(), contents)
