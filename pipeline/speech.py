@@ -1,5 +1,7 @@
 """Where a run's speech comes from: splits, pools, and the files of a local data set."""
 
+import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from pipeline.local_file_hashes import Contents
 
 USES = {"calibration": "data", "evaluation": "evaluation"}  # and whose settings are theirs
 CHECKPOINT_FILES = (".bin", ".json", ".safetensors", ".txt")
+LONGEST_NAME = 100  # bytes; of a longer path, its end and a hash make the name
 ENGLISH = "en_us"  # FLEURS is parallel: its sentences translate those of all other languages
 
 
@@ -42,8 +45,7 @@ class Speech:
         self.splits = {use: config[section]["split"] for use, section in USES.items()}
         halved = self.own or len(set(self.splits.values())) == 1
         self.pools = {"calibration": "calibration", "evaluation": "evaluation" if halved else "all"}
-        name = re.sub(r"[^\w.-]+", "--", str(expanded(source))).strip(".-")
-        self.folder = f"data/sources/{name or 'here'}"
+        self.folder = f"data/sources/{_name_of(str(expanded(source)))}"
         languages = {*self.languages, *([] if self.own else [ENGLISH])}
         splits = set(self.splits.values())
         self.together = sorted(f"{split}/{one}" for split in splits for one in languages)
@@ -69,6 +71,15 @@ class Speech:
         except UserError as error:  # the job will say it, and so it must run
             return str(error)
         return self._contents.of(self._folder, names)
+
+
+def _name_of(source: str) -> str:
+    """One name of a folder for a source, whatever its path."""
+    name = re.sub(r"[^\w.-]+", "--", source).strip(".-") or "here"
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(os.fsencode(source)).hexdigest()[:8]
+    return f"{name.encode()[-LONGEST_NAME:].decode(errors='ignore').strip('.-')}-{digest}"
 
 
 def checkpoint_content(source: str, contents: Contents) -> str:

@@ -173,6 +173,18 @@ def test_a_home_of_nobody_is_a_name_like_any_other(folder: Path) -> None:
         dataset("~nouser/speech", "main")
 
 
+def test_a_long_path_has_a_name_that_a_file_system_takes() -> None:
+    def folder_of(source: str) -> str:
+        return Speech(config(data={"source": source}), Contents(Path("content.json"))).folder
+
+    short, long = "/data/speech", "/".join(["/data", *["音声" * 20] * 8, "speech"])
+    assert folder_of(short) == "data/sources/data--speech"
+    names = [folder_of(long), folder_of(f"/other{long}")]
+    assert len(set(names)) == 2
+    for name in names:
+        assert "--speech-" in name and len(Path(name).name.encode()) < 120
+
+
 def locked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a folder one that this user may not look at."""
     may = os.access
