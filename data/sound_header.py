@@ -35,7 +35,9 @@ def refuse_cut_off(data: Data) -> None:
         sizes = {name: int(value) for name, value in SIZE.findall(data[: 1 << 10])}
         promised = sizes.get(b"sample_count", 0) * sizes.get(b"channel_count", 1)
         promised *= sizes.get(b"sample_n_bytes", 1)
-        there = len(data) - int(data[8:16])
+        if not (own := data[8:16].strip()).isdigit():
+            raise Broken("is damaged: its header does not say how long it is itself")
+        there = len(data) - int(own)
     elif data[:4] == b"riff":  # W64
         promised, there = int.from_bytes(data[16:24], "little"), len(data)
     elif data[:4] == b"OggS":
@@ -109,7 +111,7 @@ def refuse_holes(data: Data) -> None:
 
 def mended(data: bytes) -> bytes:
     """The file with sizes that make libsndfile read it to its end; itself where they do already."""
-    if data[:4] == b"fLaC":
+    if data[:4] == b"fLaC" and len(data) >= FLAC_TOTAL.stop:
         total = bytes([data[FLAC_TOTAL.start] & 0xF0]) + bytes(4)
         return data[: FLAC_TOTAL.start] + total + data[FLAC_TOTAL.stop :]
     found = _sound_chunk(data)

@@ -200,6 +200,11 @@ UNUSABLE = {
     "x.mp3": (lambda: sound("MP3")[:3000], "was cut off: .* samples are there"),
     "x.flac": (lambda: flac(0)[:-3000], "is damaged or was cut off"),
     "x.ogg": (lambda: sound("OGG")[:-3000], "its last page is not a whole one"),
+    "head.flac": (lambda: b"fLaC" + bytes(10), "has no whole header of WAV, FLAC"),
+    "x.nist": (
+        lambda: sound("NIST", "PCM_16").replace(b"   1024\n", b"   1\xff24\n"),
+        "is damaged: its header does not say how long it is itself",
+    ),
     "x.raw": (lambda: sound("RAW", "PCM_16"), "has no whole header of WAV, FLAC"),
     "x.vox": (lambda: sound("RAW", "VOX_ADPCM"), "has no whole header of WAV, FLAC"),
     "x": (lambda: bytes(50_000), "has no whole header of WAV, FLAC"),
@@ -223,6 +228,11 @@ def test_a_file_that_cannot_be_used_is_named(
     assert str(error.value).endswith(": replace it, or remove its line")
     assert not (files.parent / "ko_kr.jsonl").exists()
     assert "Traceback" not in capfd.readouterr().err  # of the library that reads sound
+
+
+def test_the_first_bytes_of_a_flac_file_are_no_sound() -> None:
+    with pytest.raises(Broken, match="has no whole header"):
+        read_sound(flac(0)[:20], 30)
 
 
 def test_all_files_with_a_broken_header_are_named_at_once(
