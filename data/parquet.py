@@ -6,17 +6,27 @@ small buffer, neither mapped nor ahead of need, one row at a time.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow
 import pyarrow.parquet
+from pyarrow import types
 
 from common.cli import UserError
 from data.choose import GENDERS, Recording
 
-COLUMNS = ("id", "num_samples", "path", "raw_transcription", "gender")
+COLUMNS = {  # of FLEURS that are read, and what each must hold
+    "id": "integers",
+    "num_samples": "numbers",
+    "path": "texts",
+    "raw_transcription": "texts",
+    "gender": "",  # what is neither 0 nor 1 is another one
+    "audio": "files' bytes",
+}
+BYTES = (pyarrow.binary(), pyarrow.large_binary(), pyarrow.null())
+TEXTS = (pyarrow.string(), pyarrow.large_string(), pyarrow.null())
 BUFFER = 1 << 20  # bytes read at a time
 
 
@@ -24,12 +34,13 @@ def read_recordings(paths: Sequence[Path]) -> list[Recording]:
     """Every row of the files, without its audio, in order.
 
     Raises:
-        UserError: a file is no Parquet file, or lacks a column of FLEURS.
+        UserError: a file is no Parquet file, or lacks a column of FLEURS as it is there.
     """
+    columns = [name for name in COLUMNS if name != "audio"]
     recordings = []
     for number, path in enumerate(paths):
-        with _opened(path, (*COLUMNS, "audio")) as file:
-            for row, values in enumerate(file.read(columns=list(COLUMNS)).to_pylist()):
+        with _opened(path, COLUMNS) as file:
+            for row, values in enumerate(file.read(columns=columns).to_pylist()):
                 gender = values["gender"]
                 recordings.append(
                     Recording(
@@ -61,14 +72,40 @@ def read_audio(
 
 
 @contextmanager
-def _opened(path: Path, columns: Sequence[str]) -> Iterator[pyarrow.parquet.ParquetFile]:
+def _opened(path: Path, columns: Collection[str]) -> Iterator[pyarrow.parquet.ParquetFile]:
     try:
         with pyarrow.parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
-            missing = [name for name in columns if name not in file.schema_arrow.names]
-            if missing:
-                raise UserError(
-                    f"{path} has no column {missing[0]!r}: it must have those of google/fleurs"
-                )
+            for name in columns:
+                _check_column(path, file.schema_arrow, name)
             yield file
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet ({error}): fetch it again") from error
+
+
+def _check_column(path: Path, schema: pyarrow.Schema, name: str) -> None:
+    """Refuse a column that is not there, or holds what FLEURS' does not."""
+    if name not in schema.names:
+        raise UserError(f"{path} has no column {name!r}: it must have those of google/fleurs")
+    kind, wanted = schema.field(name).type, COLUMNS[name]
+    if not _holds(kind, wanted):
+        raise UserError(
+            f"{path} has {kind} in the column {name!r}, which must hold {wanted}, as that of"
+            " google/fleurs does"
+        )
+
+
+def _holds(kind: pyarrow.DataType, wanted: str) -> bool:
+    """Whether a column of this type holds what is wanted; one that is empty throughout may."""
+    if types.is_dictionary(kind):
+        kind = kind.value_type
+    match wanted:
+        case "integers":
+            return types.is_integer(kind)
+        case "numbers":
+            return types.is_integer(kind) or types.is_floating(kind) or types.is_null(kind)
+        case "texts":
+            return kind in TEXTS
+        case "files' bytes":
+            fields = {field.name: field.type for field in kind} if types.is_struct(kind) else {}
+            return fields.get("bytes") in BYTES
+    return True

@@ -5,11 +5,14 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import soundfile
 
 from common.cli import UserError
 from common.files import read_jsonl, sha256_of
+from data import parquet
 from data.own_audio import find_index, read_index
 from data.prepare import main as prepare
 from data.speech import read_audio, read_recordings, read_texts
@@ -96,6 +99,34 @@ def test_the_same_clips_from_every_layout(tmp_path):
 def in_tar(folder: Path, rows: list[dict]) -> tuple[list[Path], Path]:
     paths = write_tar(folder, "ko_kr", rows)
     return paths, listed(folder, "tar", "ko_kr", paths, folder)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "kind"),
+    [
+        ("audio", b"RIFF", "binary"),
+        ("audio", {"path": "a.wav"}, "struct<path: string>"),
+        ("num_samples", "16000", "string"),
+        ("raw_transcription", ["a", "text"], "list<"),
+        ("id", 1.0, "double"),
+    ],
+)
+def test_a_column_that_holds_another_kind_is_named(tmp_path, column, value, kind):
+    table = pa.Table.from_pylist([row(1, 0) | {column: value}])
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(UserError, match=f"has {kind}.* in the column '{column}', which must hold"):
+        parquet.read_recordings([tmp_path / "a.parquet"])
+
+
+def test_a_column_of_large_or_repeated_texts_is_one_of_texts(tmp_path):
+    table = pa.Table.from_pylist([row(1, 0)])
+    texts = table["raw_transcription"]
+    for other in (texts.cast(pa.large_string()), texts.dictionary_encode(), pa.nulls(1)):
+        place = table.column_names.index("raw_transcription")
+        changed = table.set_column(place, "raw_transcription", other)
+        pq.write_table(changed, tmp_path / "a.parquet")
+        (found,) = parquet.read_recordings([tmp_path / "a.parquet"])
+        assert found.text in ("Sentence “1”.", "")
 
 
 def test_a_clip_that_is_not_in_the_archive_is_passed_over(tmp_path):
