@@ -33,8 +33,10 @@ def parse(text: str) -> Base:
 
 def of_adapter(config: dict[str, Any]) -> Base | None:
     """What an adapter_config.json names, if it does."""
-    source = config.get("base_model_name_or_path")
-    return Base(source, config.get("revision") or MAIN) if source else None
+    source, revision = config.get("base_model_name_or_path"), config.get("revision")
+    if not isinstance(source, str) or not source:
+        return None
+    return Base(source, revision if isinstance(revision, str) and revision else MAIN)
 
 
 def folder_of_adapter(folder: Path) -> Path | None:

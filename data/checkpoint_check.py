@@ -52,6 +52,12 @@ def look(files: dict[str, Path], where: str, heads: list[Any] | None = None) -> 
     config = read("config.json")
     _check_config(config, where)
     extractors = {name: read(name) for name in EXTRACTORS if name in files}
+    for name, one in extractors.items():
+        if not isinstance(found := one.get("feature_extractor", {}), dict):
+            raise UserError(
+                f"{name} of {where} says feature_extractor {json.dumps(found)}, which says nothing"
+                f" of features: mend {name}, or delete it"
+            )
     if not is_extractor(extractors.get(EXTRACTORS[1], {})):
         extractors.pop(EXTRACTORS[1], None)
     _check_extractor(extractors, config, where)
@@ -99,7 +105,7 @@ def read_json_of(path: Path, name: str, where: str) -> Json:
 
 def is_extractor(processor: Json) -> bool:
     """Whether a processor_config.json says how features are made; before 2025, none did."""
-    return "feature_extractor" in processor
+    return isinstance(processor.get("feature_extractor"), dict)
 
 
 def _check_config(config: Json, where: str) -> None:
@@ -137,7 +143,7 @@ def _check_extractor(found: dict[str, Json], config: Json, where: str) -> None:
     """Compare the feature extractor with the input that config.json gives the model."""
     mels, positions = size_of(config, "num_mel_bins"), size_of(config, "max_source_positions")
     for name, content in found.items():
-        own = content.get("feature_extractor", content)
+        own = content["feature_extractor"] if is_extractor(content) else content
         values = EXTRACTOR | {key: own[key] for key in EXTRACTOR if key in own}
         frames = _frames(values)
         wrong = {
@@ -170,7 +176,7 @@ def _without_dither(found: dict[str, Json]) -> dict[str, Json]:
     """Those of the feature extractor's files that add noise, without: no two runs would agree."""
     quiet = {}
     for name, content in found.items():
-        own = content.get("feature_extractor", content)
+        own = content["feature_extractor"] if is_extractor(content) else content
         if own.get("dither"):
             own = own | {"dither": 0.0}
             quiet[name] = content | {"feature_extractor": own} if is_extractor(content) else own

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from common.cli import UserError
 from common.folders import files_in
@@ -89,13 +90,13 @@ def weight_files(where: str, names: Sequence[str], have: Have) -> list[str]:
     """The weights to take: safetensors if there are any, else what torch has pickled.
 
     Raises:
-        UserError: There are none, or a shard is missing.
+        UserError: There are none, a shard is missing, or the index names none.
     """
     for single, index in ((WEIGHTS, INDEX), (PICKLE, PICKLE_INDEX)):
         if single in names:
             return [single]
         if index in names:
-            shards = sorted(set(read_json_of(have(index), index, where)["weight_map"].values()))
+            shards = _shards(read_json_of(have(index), index, where), index, where)
             for shard in shards:
                 if shard not in names:
                     raise Lacking(
@@ -106,6 +107,18 @@ def weight_files(where: str, names: Sequence[str], have: Have) -> list[str]:
         f"{where} has no {WEIGHTS} or {INDEX} or {PICKLE} or {PICKLE_INDEX}, hence no weights:"
         f" {LAYOUT}, with safetensors weights"
     )
+
+
+def _shards(content: dict[str, Any], index: str, where: str) -> list[str]:
+    """The files that an index of weights names."""
+    places = content.get("weight_map")
+    names = list(places.values()) if isinstance(places, dict) else [places]
+    if not all(isinstance(name, str) for name in names):
+        raise UserError(
+            f"{index} of {where} has no weight_map that names the file of each tensor: take the one"
+            " that was saved with the weights"
+        )
+    return sorted(set(names))
 
 
 def completed(own: dict[str, Path], base: dict[str, Path], where: str) -> dict[str, Path]:

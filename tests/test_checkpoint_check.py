@@ -89,6 +89,25 @@ def test_a_processor_that_says_nothing_of_features_is_none(folder: Path) -> None
     )
 
 
+@pytest.mark.parametrize("value", [None, 7, "x", []])
+def test_an_extractor_that_is_none_is_refused(folder: Path, value: Any) -> None:
+    own = read_json(folder / "processor_config.json")["feature_extractor"]
+    edit(folder / "processor_config.json", lambda c: c.update(feature_extractor=value))
+    assert "hence no feature extractor" in sentence(folder)
+    write_json(folder / "preprocessor_config.json", own)
+    assert f"says feature_extractor {json.dumps(value)}, which says nothing" in sentence(folder)
+    write_json(folder / "preprocessor_config.json", own | {"feature_extractor": value})
+    (folder / "processor_config.json").unlink()
+    assert f"says feature_extractor {json.dumps(value)}, which says nothing" in sentence(folder)
+
+
+@pytest.mark.parametrize("content", [{}, {"weight_map": []}, {"weight_map": {"a": 1}}])
+def test_an_index_that_names_no_files_is_refused(folder: Path, content: Json) -> None:
+    (folder / "model.safetensors").unlink()
+    write_json(folder / "model.safetensors.index.json", content)
+    assert "index.json of" in sentence(folder) and "has no weight_map" in sentence(folder)
+
+
 def test_weights_that_are_quantised_already_are_refused(folder: Path) -> None:
     packed = {"quant_method": "bitsandbytes", "load_in_8bit": True}
     edit(folder / "config.json", lambda c: c.update(quantization_config=packed))

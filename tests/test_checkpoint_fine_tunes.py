@@ -288,8 +288,9 @@ def test_an_adapter_that_is_its_own_base_is_a_sentence(adapter: Path) -> None:
 
 
 def test_an_adapter_of_another_checkpoint_is_a_sentence(adapter: Path, tmp_path: Path) -> None:
-    edit(adapter / "adapter_config.json", lambda c: c.update(base_model_name_or_path=None))
-    assert "does not say which checkpoint it was trained on" in sentence(adapter)
+    for odd in (None, 7, ["base"]):
+        edit(adapter / "adapter_config.json", lambda c, o=odd: c.update(base_model_name_or_path=o))
+        assert "does not say which checkpoint it was trained on" in sentence(adapter)
     weights = load_file(adapter / "adapter_model.safetensors")
     save_file({name: t[:, :16].clone() for name, t in weights.items()}, adapter / WEIGHTS)
     with pytest.raises(UserError, match="does not fit its base"):
