@@ -20,6 +20,7 @@ PATTERNS = {
     r"(?:/[^/]+|[^/]*)\.parquet",
     "tar": r"data/(?P<language>[^/]+)/(?:audio/)?(?P<split>[a-z]+)\.(?:tsv|tar\.gz)",
 }
+DEEPEST = 3  # folders, at most, that a file of any of them is in
 FOLDERS = {"parquet": "parquet-data", "converted": "", "tar": "data"}  # that hold all their files
 TAR_SPLITS = {"validation": "dev"}  # what the tar layout calls a split, where it is another name
 SHARD = re.compile(r"-\d{5}-of-(?P<count>\d{5})\.parquet$")

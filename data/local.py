@@ -1,11 +1,14 @@
 """Speech in a local folder: its layout, and the files of a language in it. No network, no Hub."""
 
+import os
 from functools import cache
 from pathlib import Path
 
 from common.cli import UserError
-from data.layouts import detect, split_files
+from data.layouts import DEEPEST, detect, split_files
 from data.own_audio import find_index, read_index
+
+KINDS = (".parquet", ".tsv", ".tar.gz")
 
 
 def local_layout(folder: Path) -> str | None:
@@ -33,7 +36,14 @@ def local_split(folder: Path, language: str, split: str) -> list[str]:
 
 @cache
 def _paths(folder: Path) -> tuple[str, ...]:
-    """Relative paths, sorted, of the files that may be of one of FLEURS' layouts."""
-    kinds = ("*.parquet", "*.tsv", "*.tar.gz")
-    found = {path for kind in kinds for path in folder.rglob(kind)}
-    return tuple(sorted(path.relative_to(folder).as_posix() for path in found))
+    """Relative paths, sorted, of the files that may be of one of FLEURS' layouts.
+
+    Folders may be links, as where a disk holds what does not fit beside the rest.
+    """
+    found = []
+    for place, folders, names in os.walk(folder, followlinks=True):
+        inside = Path(place).relative_to(folder)
+        if len(inside.parts) == DEEPEST:  # which ends circles of links, too
+            folders.clear()
+        found += [(inside / name).as_posix() for name in names if name.endswith(KINDS)]
+    return tuple(sorted(found))

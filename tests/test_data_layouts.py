@@ -13,6 +13,7 @@ import soundfile
 from common.cli import UserError
 from common.files import read_jsonl, sha256_of
 from data import parquet
+from data.local import local_layout, local_split
 from data.own_audio import find_index, read_index
 from data.prepare import main as prepare
 from data.speech import read_audio, read_recordings, read_texts
@@ -127,6 +128,20 @@ def test_a_column_of_large_or_repeated_texts_is_one_of_texts(tmp_path):
         pq.write_table(changed, tmp_path / "a.parquet")
         (found,) = parquet.read_recordings([tmp_path / "a.parquet"])
         assert found.text in ("Sentence “1”.", "")
+
+
+@pytest.mark.parametrize("layout", ["parquet", "converted", "tar"])
+def test_folders_may_be_links(tmp_path, layout):
+    root = tmp_path / "root"
+    write = {"parquet": write_split, "converted": write_converted, "tar": write_tar}[layout]
+    write(tmp_path / "disk", "ko_kr", [row(1, 0)])
+    plain = local_split(tmp_path / "disk", "ko_kr", "validation")
+    root.mkdir()
+    for folder in (tmp_path / "disk").iterdir():
+        (root / folder.name).symlink_to(folder)
+    (root / "round").symlink_to(root)
+    assert local_layout(root) == layout
+    assert local_split(root, "ko_kr", "validation") == plain
 
 
 def test_a_clip_that_is_not_in_the_archive_is_passed_over(tmp_path):
