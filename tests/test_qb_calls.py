@@ -24,7 +24,7 @@ CONFIG = {"num_mel_bins": 80, "d_model": 8, "max_source_positions": 1500}
 
 def wish(part: str = "encoder", **changes: object) -> Wish:
     """A wish for ARIES by the vendor's newest recipe."""
-    whole = Wish(part, "aries-rb", 80, "validated", "all", "gpu", [])
+    whole = Wish(part, "aries-rb", 80, 3000, "validated", "all", "gpu", [])
     return whole._replace(**changes)
 
 
@@ -78,6 +78,8 @@ def test_from_1_2_on_the_target_is_named_and_from_1_3_on_the_part() -> None:
     newest = GENERATIONS["1.3, 1.4"]
     example = Make("torch:zeros", {"size": [1, 128, 3000]})
     assert newest.parse(wish(mels=128))["feed_dict"] == {"input_features": example}
+    shorter = newest.parse(wish(frames=1000))["feed_dict"]["input_features"]
+    assert shorter.arguments["size"] == [1, 80, 1000]
     decoder = newest.parse(wish("decoder"))
     assert decoder["dynamic_axes"] == {"inputs_embeds": [1], "cache_position": [0]}
     assert decoder["model_part"] == "decoder" and "feed_dict" not in decoder
@@ -167,6 +169,13 @@ def test_samples_that_the_compiler_would_choke_on_are_named(
 ) -> None:
     with pytest.raises(Refused, match=rf"a\.npy {problem}.*delete the set's manifest"):
         check_samples(encoder_list(tmp_path, array), "encoder", CONFIG)
+
+
+def test_samples_are_as_long_as_the_checkpoints_window(tmp_path: Path) -> None:
+    listing = encoder_list(tmp_path, np.zeros((1, 1000, 80), np.float32))
+    assert check_samples(listing, "encoder", CONFIG | {"max_source_positions": 500}) == 1
+    with pytest.raises(Refused, match=r"has the shape \[1, 1000, 80\]"):
+        check_samples(listing, "encoder", CONFIG)
 
 
 def test_files_that_are_missing_cut_or_no_arrays_are_named(tmp_path: Path) -> None:

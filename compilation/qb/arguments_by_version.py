@@ -11,7 +11,6 @@ from compilation.qb.limits import ARIES, Refused, numbers_of
 from compilation.qb.recipes import TUTORIAL, VALIDATED, Make, Wish, only_tutorial, plain, recipe
 
 NEWEST = (1, 4)  # version of which the calls are known
-FRAMES = 3000  # of a 30 s window
 
 
 class Generation(NamedTuple):
@@ -35,7 +34,7 @@ def loads_part(part: str) -> Make:
 
 def features(wish: Wish) -> dict[str, Make]:
     """An example of the encoder's input, as transformers takes it."""
-    return {"input_features": Make("torch:zeros", {"size": [1, wish.mels, FRAMES]})}
+    return {"input_features": Make("torch:zeros", {"size": [1, wish.mels, wish.frames]})}
 
 
 def parse_1_0(wish: Wish) -> dict[str, Any]:
@@ -127,7 +126,7 @@ def table() -> str:
         cells: dict[str, list[str]] = {"load": [], "mblt_compile": [], "mxq_compile": []}
         for part, oldest in (("encoder", "global4"), ("decoder", "single")):
             scheme = oldest if name == "1.0" else "all"
-            wish = Wish(part, ARIES, 80, TUTORIAL if old else VALIDATED, scheme, "gpu", [])
+            wish = Wish(part, ARIES, 80, 3000, TUTORIAL if old else VALIDATED, scheme, "gpu", [])
             cells["load"].append(f"`{generation.loads(part)!r}`")
             calls = {"mblt_compile": generation.parse, "mxq_compile": generation.quantise}
             for function, arguments in calls.items():

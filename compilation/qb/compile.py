@@ -39,7 +39,7 @@ from compilation.qb.limits import (
     warnings_on,
 )
 from compilation.qb.recipes import RECIPES, VALIDATED
-from compilation.qb.samples import check_samples
+from compilation.qb.samples import check_samples, frames_of
 from compilation.qb.watch_child import call
 
 PACKAGES = ("qbcompiler", "torch", "transformers", "numpy")
@@ -87,6 +87,7 @@ def prepare(args: argparse.Namespace) -> tuple[dict[str, Any], int]:
         "part": args.part,
         "target": args.target,
         "mels": config["num_mel_bins"],
+        "frames": frames_of(config),
         "recipe": args.recipe,
         "scheme": args.scheme,
         "activation_16bits": args.activation_16bits,

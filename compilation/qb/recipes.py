@@ -19,6 +19,7 @@ class Wish(NamedTuple):
     part: str
     target: str
     mels: int
+    frames: int  # of a window
     recipe: str
     scheme: str
     device: str  # that quantises: gpu or cpu
