@@ -99,19 +99,31 @@ def read_index(index: Path, language: str) -> list[Entry]:
     return entries
 
 
-def read_sentences(index: Path) -> dict[int, set[str]]:
+def read_sentences(index: Path) -> dict[tuple[int, ...], set[str]]:
     """Of every sentence that has words, the languages in which it is there (Whisper codes).
+
+    Sentences that share a text in a language, as where every recording has an id of its own, stand
+    together under all their ids: they must not be parted.
 
     Raises:
         UserError: a line cannot be read.
     """
-    sentences: dict[int, set[str]] = {}
+    languages: dict[int, set[str]] = {}
+    together: dict[int, list[int]] = {}  # the ids that an id stands with, one list for all of them
+    first: dict[tuple[str, str], int] = {}  # the id that a language's text came with
     for _, line in read_lines(index):
-        if has_words(line["text"]):
-            code = _code(line)
-            languages = sentences.setdefault(_sentence_id(line), set())
-            languages.add(FLEURS_TO_WHISPER.get(code, code))
-    return sentences
+        if not has_words(line["text"]):
+            continue
+        code, sentence = _code(line), _sentence_id(line)
+        language = FLEURS_TO_WHISPER.get(code, code)
+        languages.setdefault(sentence, set()).add(language)
+        mine = together.setdefault(sentence, [sentence])
+        others = together[first.setdefault((language, _words(line)), sentence)]
+        if others is not mine:
+            others += mine
+            together |= dict.fromkeys(mine, others)
+    groups = {id(group): group for group in together.values()}.values()
+    return {tuple(sorted(one)): set().union(*map(languages.__getitem__, one)) for one in groups}
 
 
 def has_words(text: str) -> bool:
@@ -129,9 +141,12 @@ def _code(line: dict[str, str]) -> str:
 
 def _sentence_id(line: dict[str, str]) -> int:
     """Two recordings of one text are one sentence."""
-    return _number(
-        _text(line["id"]) or " ".join(_text(line["text"]).split()) or _text(line["file"])
-    )
+    return _number(_text(line["id"]) or _words(line) or _text(line["file"]))
+
+
+def _words(line: dict[str, str]) -> str:
+    """The text of a line, however it is spaced."""
+    return " ".join(_text(line["text"]).split())
 
 
 def _inside(file: str, where: str) -> str:

@@ -56,8 +56,11 @@ def read_audio(
         yield recording, paths[1 + recording.row].read_bytes()
 
 
-def sentences(paths: Sequence[Path]) -> dict[int, set[str]]:
-    """Of every sentence of the index, in whatever language, the languages in which it is there."""
+def sentences(paths: Sequence[Path]) -> dict[tuple[int, ...], set[str]]:
+    """Of every sentence of the index, in whatever language, the languages in which it is there.
+
+    Under its id, or under all ids of those that share a text.
+    """
     return read_sentences(paths[0])
 
 

@@ -45,7 +45,9 @@ def read_halves(manifest: Path, seed: int) -> dict[int, str]:
     """Sentence id -> half of those that are not halved by their hash alone (see data.choose)."""
     if read_json(manifest)["layout"] != "files":
         return {}
-    return even_halves(seed, own_reader.sentences(local_paths(manifest)))
+    sentences = own_reader.sentences(local_paths(manifest))
+    halves = even_halves(seed, {ids[0]: languages for ids, languages in sentences.items()})
+    return {one: halves[ids[0]] for ids in sentences for one in ids}
 
 
 def broken(manifest: Path, recording: Recording, reason: str) -> UserError | None:

@@ -145,6 +145,18 @@ def test_texts_without_a_word_are_left_out_at_once(tmp_path: Path) -> None:
 # --- halves
 
 
+def test_a_text_under_several_ids_is_in_one_half(tmp_path: Path) -> None:
+    """As where an id is a recording's; the other languages of an id go with it."""
+    texts = [f"text {n // 3}" for n in range(24)]
+    lines = [line(f"{n}.wav", text, id=n) for n, text in enumerate(texts)]
+    more = [line("a.wav", "Text", id=0, language="de"), line("b.wav", "Text", id=9, language="de")]
+    files = own(tmp_path, lines + more)
+    used = {use: run(files, use, 9) for use in ("calibration", "evaluation")}
+    heard = {use: {one["transcription"] for one in found} for use, found in used.items()}
+    assert not heard["calibration"] & heard["evaluation"]
+    assert any({"text 0", "text 3"} <= one for one in heard.values())
+
+
 @pytest.mark.parametrize("count", [2, 3, 8, 9, 40])
 def test_a_small_set_is_halved_evenly(tmp_path: Path, count: int) -> None:
     files = own(tmp_path, [line(f"{n}.wav") for n in range(count)])
