@@ -164,6 +164,24 @@ def test_what_compiling_adds_is_harm(more: list[dict[str, Any]], failing: str | 
     assert bool(named) is (failing is not None)
 
 
+@pytest.mark.parametrize(
+    ("rows", "verdict"),
+    [
+        ([under(LONG, SAID, SAID, "")] * 8, "too few clips"),
+        ([under(LONG, SAID, SAID, "")] * 10, "failed"),
+        (silence(7, "", "you"), "too few clips"),
+        (silence(8, "", "you"), "failed"),
+    ],
+)
+def test_a_check_that_could_not_have_failed_has_too_few_clips(
+    rows: list[dict[str, Any]], verdict: str
+) -> None:
+    gate = score(heard(mixed(60, 20, 20)), GATE, conditions(rows))["gate"]
+    lost = {one["verdict"] for one in gate["checks"] if not one["kept"]}
+    assert lost == {verdict}
+    assert ("too few clips to tell" in gate["sentence"]) is (verdict != "failed")
+
+
 def test_what_float_does_not_hear_in_noise_decides_nothing() -> None:
     quality = judged(noise(40, "ein", "eine"))
     assert quality["gate"]["passed"] and quality["gate"]["unheard"][NOISE] == {"de_de": 1.0}

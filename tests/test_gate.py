@@ -43,6 +43,15 @@ def test_evidence_is_the_share_of_all_swaps() -> None:
     assert again.chances[::2] == found.chances  # a check that is asked twice costs nothing
 
 
+@pytest.mark.parametrize("clips", [5, 6, 8])
+def test_clips_that_are_enough_are_so_in_every_number(clips: int) -> None:
+    """Sums are rounded, and so is what they are compared with."""
+    lost = score(heard([*mixed(0, clips, 0)]), GATE)["gate"]
+    assert {one["verdict"] for one in lost["checks"] if not one["kept"]} == {"failed"}
+    kept = score(heard(mixed(0, 0, clips)), GATE)["gate"]
+    assert {one["verdict"] for one in kept["checks"]} == {"passed"}
+
+
 def test_what_never_differs_takes_nothing_from_the_others() -> None:
     six = np.zeros((40, 30))
     six[:6, 0] = 1
