@@ -20,6 +20,7 @@ from data.languages import FLEURS_TO_WHISPER
 from evaluation.report import write as report
 from evaluation.report.audio import numbered
 from evaluation.report.comparison import on_front
+from evaluation.report.condition_sections import conditions
 from evaluation.report.format import number, percent, points, significant, size
 from evaluation.report.halves import blame
 from evaluation.report.languages import NAMES, name_of, tag_of
@@ -736,6 +737,23 @@ def test_every_language_has_a_name_and_a_tag() -> None:
         "my own",
     ]
     assert tag_of("ko_kr", "translate") == "en" and name_of("xx_yy") == "xx_yy"
+
+
+@pytest.mark.parametrize(
+    ("median", "lost", "expected"),
+    [
+        (None, (8, 8), "Neither model ends a segment with a timestamp."),
+        (None, (0, 8), "In no clip do both models end .*; 0 → 8 clips have no end."),
+        (20.0, (0, 3), "With timestamps, .* 90th percentile; 0 → 3 clips have no end."),
+        (20.0, (0, 0), "With timestamps, .* 90th percentile."),
+    ],
+)
+def test_who_ends_no_segment(median: float | None, lost: tuple[int, int], expected: str) -> None:
+    found = sample_conditions(["de_de"], 8)
+    without = dict(zip(("float", "compiled"), lost, strict=True))
+    figures = {"median_ms": median, "p90_ms": median, "without": without}
+    found["heard"]["timestamps"]["ends"]["all"] = figures
+    assert re.fullmatch(expected, conditions(found)["ends"])
 
 
 def test_which_half_is_blamed() -> None:

@@ -42,7 +42,7 @@ def conditions(found: dict[str, Any]) -> dict[str, Any]:
             rows.append(_row(label, cell["clips"], cell))
     return {
         "rows": rows,
-        "ends": _ends(heard[TIMESTAMPS]["ends"]["all"]) if TIMESTAMPS in heard else "",
+        "ends": _ends(heard[TIMESTAMPS]) if TIMESTAMPS in heard else "",
         "heads": _heads(heard),
         "languages": [
             (name_of(language), language, _cells(heard, language)) for language in _languages(heard)
@@ -96,18 +96,22 @@ def _pair(shares: dict[str, float | None]) -> dict[str, Any]:
     return {"text": f"{bare_percent(before)} → {percent(after)}", "more": more}
 
 
-def _ends(ends: dict[str, Any]) -> str:
+def _ends(own: dict[str, Any]) -> str:
     """How far apart segments end, in a sentence."""
-    if ends["median_ms"] is None:
+    ends, clips = own["ends"]["all"], own["recordings"]
+    without = ends["without"]
+    if ends["median_ms"] is None and set(without.values()) == {clips}:
         return "Neither model ends a segment with a timestamp."
+    lost = f"{without['float']} → {without['compiled']} clips have no end"
+    if ends["median_ms"] is None:
+        return f"In no clip do both models end a segment with a timestamp; {lost}."
     told = (
         "With timestamps, segments of the compiled model end"
         f" {number(ends['median_ms'], 0)}{SPACE}ms from the float model's in the median, and"
         f" {number(ends['p90_ms'], 0)}{SPACE}ms at the 90th percentile"
     )
-    without = ends["without"]
     if any(without.values()):
-        told += f"; {without['float']} → {without['compiled']} clips have no end"
+        told += f"; {lost}"
     return f"{told}."
 
 
