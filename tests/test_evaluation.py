@@ -100,6 +100,10 @@ def session(model: WhisperForConditionalGeneration) -> CountingDecoder:
 @pytest.fixture
 def whisper(model: WhisperForConditionalGeneration, session: CountingDecoder) -> CompiledWhisper:
     """The same checkpoint, run by sessions."""
+    return whisper_of(model, session)
+
+
+def whisper_of(model: WhisperForConditionalGeneration, session: CountingDecoder) -> CompiledWhisper:
     return CompiledWhisper(model.config, model.generation_config, TorchEncoder(model), session)
 
 
@@ -163,6 +167,30 @@ def test_tokens_taken_back_are_forgotten(
             expected = model(decoder_input_ids=inputs, encoder_outputs=outputs).logits
             logits = whisper(decoder_input_ids=inputs, encoder_outputs=outputs).logits
         torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
+
+
+class LastAlone(CountingDecoder):
+    """A session that gives the last token's logits alone, as some NPU parts do."""
+
+    def step(self, token_ids: np.ndarray, cached: int) -> np.ndarray:
+        return super().step(token_ids, cached)[:, -1:]
+
+
+@pytest.mark.parametrize("session_class", [CountingDecoder, LastAlone])
+@pytest.mark.parametrize("detected", [True, False])
+def test_whether_somebody_speaks_is_asked_of_the_first_token(
+    model: WhisperForConditionalGeneration, session_class: type[CountingDecoder], detected: bool
+) -> None:
+    outputs = BaseModelOutput(last_hidden_state=model.model.encoder(features(1)).last_hidden_state)
+    hears = whisper_of(model, session_class(model))
+    prompt = torch.tensor([[model.generation_config.decoder_start_token_id, 5, 6, 7]])
+    if detected:
+        hears.detect_language(encoder_outputs=outputs)
+    with torch.no_grad():
+        expected = model(decoder_input_ids=prompt, encoder_outputs=outputs).logits
+        logits = hears(decoder_input_ids=prompt, encoder_outputs=outputs).logits
+    for place in (0, -1):
+        torch.testing.assert_close(logits[0, place], expected[0, place], atol=1e-4, rtol=1e-4)
 
 
 def test_padded_decoder_inputs_are_refused(whisper: CompiledWhisper) -> None:
