@@ -17,6 +17,7 @@ from evaluation import transcribe
 from evaluation.scoring.text_errors import Errors, count_errors, normalise
 from evaluation.transcription import long_audio
 from evaluation.transcription.models import load_compiled
+from evaluation.transcription.silence import is_silent
 from runtime.compiled_whisper import CompiledWhisper
 from runtime.folder import sessions_of
 from runtime.torch_sessions import TorchDecoder, TorchEncoder
@@ -220,6 +221,14 @@ def test_silence_has_no_text_whatever_a_model_would_write(level: float) -> None:
     assert long_audio.transcribe(None, None, noise, {}) == ""  # no model is asked
     with pytest.raises(AttributeError):  # what is louder is heard
         long_audio.transcribe(None, None, noise + 0.01, {})
+
+
+def test_a_sentence_in_much_silence_is_heard() -> None:
+    audio = np.zeros(600 * 16_000, np.float32)
+    audio[5_000_000:5_016_000] = 10 ** (-30 / 20)  # a second
+    assert not is_silent(audio)
+    audio[5_000_080:5_016_000] = 0  # a click of 5 ms
+    assert is_silent(audio) and is_silent(audio[:0])
 
 
 def test_times_of_segments_do_not_depend_on_what_a_tokenizer_calls_special(
