@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from transformers import WhisperForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
@@ -213,6 +214,19 @@ def test_a_file_that_is_no_audio_is_refused(tmp_path: Path) -> None:
         transcribe.read_mono(noise)
     with pytest.raises(UserError, match=r"there is no file .*missing\.wav; give the path"):
         transcribe.read_mono(tmp_path / "missing.wav")
+
+
+def test_a_file_that_was_cut_off_or_holds_no_numbers_is_refused(tmp_path: Path) -> None:
+    path, audio = tmp_path / "speech.wav", np.full(16_000, 0.5, np.float32)
+    soundfile.write(path, audio, 16_000, subtype="FLOAT")
+    assert np.array_equal(transcribe.read_mono(path), audio)
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(UserError, match=r"speech\.wav was cut off: .*; give a whole WAV"):
+        transcribe.read_mono(path)
+    audio[99] = np.nan
+    soundfile.write(path, audio, 16_000, subtype="FLOAT")
+    with pytest.raises(UserError, match=r"speech\.wav holds values that are not finite"):
+        transcribe.read_mono(path)
 
 
 @pytest.mark.parametrize("level", [0.0, 0.001])
