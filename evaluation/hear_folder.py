@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from calibration.coverage import spoken_in
 from calibration.features import encoder_input
 from common.cli import UserError
 from common.files import is_unchanged, read_json, sha256_of
@@ -27,8 +28,7 @@ def clips_for(manifest: dict[str, Any], folder: Path) -> list[Path]:
     Raises:
         UserError: there are none.
     """
-    samples = manifest["calibration"]["encoder"]["samples"]
-    languages = sorted({sample["language"] for sample in samples})
+    languages = spoken_in(manifest["calibration"]["encoder"]["samples"])
     found = [path for path in sorted(folder.glob("*.jsonl")) if path.stem in languages]
     if not found:
         raise UserError(
