@@ -17,6 +17,7 @@ import soundfile
 from common.cli import UserError
 from common.files import read_json, write_json
 from data.languages import FLEURS_TO_WHISPER
+from evaluation.describe import describe
 from evaluation.report import write as report
 from evaluation.report.audio import numbered
 from evaluation.report.comparison import on_front
@@ -849,6 +850,13 @@ def test_commands(
         with pytest.raises(SystemExit):
             report.main([*one, "--published", text])
         assert "argument --published: it is no JSON list" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", [{"model": "whisper-tiny"}, {"target": "aries-rb"}])
+def test_the_speed_of_another_model_is_not_described(tmp_path: Path, other: dict[str, str]) -> None:
+    expected = r"^--speed is of .*, and --quality of whisper-small for cpu; give the speed\.json"
+    with pytest.raises(UserError, match=expected):
+        describe(tmp_path, sample_quality(), sample_speed(**other))
 
 
 MEASURE = "<script>addEventListener('load', () => parent.postMessage([innerWidth, document.documentElement.scrollWidth], '*'))</script></body>"
