@@ -7,7 +7,7 @@ import pytest
 
 from common.files import write_json
 from evaluation.report import write
-from evaluation.report.comparison import in_order
+from evaluation.report.comparison import in_order, warnings_of
 from evaluation.report.differences import heard_of, lines_of, pairs_of, sections
 from evaluation.report.ranking import orders
 from evaluation.scoring.pairs import COMPILED
@@ -90,6 +90,21 @@ def test_nothing_in_common_is_a_sentence() -> None:
     assert sections(results)["notes"] == [
         "Without transcripts.json beside quality.json, and so not compared: 3.",
         "1 and 2 have heard no clip in common, and are not compared.",
+    ]
+
+
+def test_what_makes_figures_incomparable_is_said() -> None:
+    rows = [row(0, SAID), row(1, SAID)]
+    again = [row(number, SAID, folder="board") for number in (0, 1)]
+    plain, same = result(rows, speed=sample_speed()), result(again, speed=sample_speed())
+    assert warnings_of([plain, same]) == []
+    other = result([row(0, SAID), row(2, SAID)], speed=sample_speed())
+    other[0]["beams"], other[1]["speed"]["machine"]["cores"] = 5, 1
+    assert warnings_of([plain, other]) == [
+        "Error rates are of different clips or languages.",
+        "Error rates are of searches with 1 and 5 beams.",
+        "Speeds are of different machines: AMD EPYC 9V74 80-Core Processor, 1 core; AMD EPYC 9V74"
+        " 80-Core Processor, 16 cores.",
     ]
 
 
