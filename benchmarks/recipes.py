@@ -13,11 +13,15 @@ milliseconds of an encoding and of a token.
 """
 
 import argparse
+import logging
+import sys
 import tempfile
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import nncf
 import numpy as np
 
 from benchmarks.recipe_parts import (
@@ -51,6 +55,8 @@ PAIRS: dict[str, tuple[Recipe | None, Recipe | None]] = {
     "encoder w8": (W8, FLOAT),
     "encoder w8a8, SmoothQuant 0.95": (W8A8, FLOAT),
     "encoder w8a8, SmoothQuant 0.5": (HALF, FLOAT),
+    "encoder w8a8, SmoothQuant 0.7": (W8A8._replace(alpha=0.7), FLOAT),
+    "encoder w8a8, SmoothQuant 0.6": (W8A8._replace(alpha=0.6), FLOAT),
     "encoder w8a8, SmoothQuant 0.3": (W8A8._replace(alpha=0.3), FLOAT),
     "encoder w8a8, SmoothQuant off": (W8A8._replace(alpha=-1), FLOAT),
     "encoder 0.5, mean ranges": (HALF._replace(ranges="mean"), FLOAT),
@@ -77,6 +83,8 @@ PAIRS: dict[str, tuple[Recipe | None, Recipe | None]] = {
     "both w8": (W8, W8),
     "both w8, nothing quantised as it runs": (EXACT, EXACT),
     "encoder 0.5, decoder w8": (HALF, W8),
+    "encoder 0.6, decoder w8": (W8A8._replace(alpha=0.6), W8),
+    "encoder 0.7, decoder w8": (W8A8._replace(alpha=0.7), W8),
     "encoder 0.5, decoder w8, nothing quantised as it runs": (HALF, EXACT),
 }
 
@@ -149,6 +157,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--clips", type=int, default=64, help="of each language")
     parser.add_argument("--only", nargs="*", default=list(PAIRS), help="names of recipes")
     args = parser.parse_args(argv)
+    nncf.set_log_level(logging.WARNING)
     model = Model.of(args.model, args.clips)
     chosen = {name: PAIRS[name] for name in dict.fromkeys(["float", *args.only])}
     with tempfile.TemporaryDirectory() as place:
@@ -160,7 +169,8 @@ def main(argv: list[str] | None = None) -> None:
                 if (part, recipe) not in parts:
                     folder = Path(place) / str(len(parts))
                     folder.mkdir()
-                    parts[part, recipe] = make(model, recipe, folder)
+                    with redirect_stdout(sys.stderr):  # the table alone is for stdout
+                        parts[part, recipe] = make(model, recipe, folder)
         kinds = {"encoder": OpenVinoEncoder, "decoder": OpenVinoDecoder}
         sessions = {
             (part, recipe): kinds[part](path, properties_of(recipe))
