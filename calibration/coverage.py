@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
+from calibration.clips import SILENCE
 from data.whisper import is_timestamp
 
 BEYOND = (32, 64, 128)  # positions
@@ -18,7 +19,7 @@ def coverage(
     """Counts of the whole set and of each language.
 
     Args:
-        samples: Entries of the manifest: `language`, `stratum`, `token_ids`.
+        samples: Entries of the manifest: `language`, `stratum`, `token_ids`, `clip_sha256`.
         tokenizer: Which tokens are special, and their names.
         first_time: The token <|0.00|>.
     """
@@ -26,12 +27,25 @@ def coverage(
     seen = {token for sample in samples for token in sample["token_ids"]}
     times = {token for token in seen if is_timestamp(token, tokenizer, first_time)}
     names = {token: added[token].content for token in added if token not in times}
-    languages = sorted({sample["language"] for sample in samples})
-    groups = {code: [s for s in samples if s["language"] == code] for code in languages}
+    spoken = _spoken(samples)
+    groups = {code: [s for s in spoken if s["language"] == code] for code in spoken_in(samples)}
     return {
         "all": _of(samples, names, times),
         "languages": {code: _of(group, names, times) for code, group in groups.items()},
     }
+
+
+def spoken_in(samples: list[dict[str, Any]]) -> list[str]:
+    """FLEURS codes of the languages that are spoken in a set; silence is of none.
+
+    Args:
+        samples: Entries of the manifest of either part's set.
+    """
+    return sorted({sample["language"] for sample in _spoken(samples)})
+
+
+def _spoken(samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [sample for sample in samples if sample["clip_sha256"] != SILENCE]
 
 
 def _of(samples: list[dict[str, Any]], names: dict[int, str], times: set[int]) -> dict[str, Any]:

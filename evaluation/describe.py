@@ -60,6 +60,11 @@ def describe(folder: Path, quality: dict[str, Any], speed: dict[str, Any] | None
     Raises:
         UserError: it was measured of another folder, or this one was changed since.
     """
+    if speed and (speed["model"], speed["target"]) != (quality["model"], quality["target"]):
+        raise UserError(
+            f"--speed is of {speed['model']} for {speed['target']}, and --quality of"
+            f" {quality['model']} for {quality['target']}; give the speed.json of the same folder"
+        )
     if found := sums.differences(folder, REWRITTEN):
         raise UserError(f"{folder}: {found[0]}; delete the folder and run the same command again")
     if quality["manifest_sha256"] != sha256_of(folder / "manifest.json"):

@@ -2,8 +2,10 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from calibration.coverage import spoken_in
 from calibration.features import encoder_input
 from common.cli import UserError
 from common.files import is_unchanged, read_json, sha256_of
@@ -15,8 +17,9 @@ from evaluation.transcription.generate import by_beams
 from evaluation.transcription.hear import detect, hear
 from evaluation.transcription.models import with_sessions
 from evaluation.transcription.pairings import Pairings
-from evaluation.transcription.transcribe_clips import transcribe_clips
+from evaluation.transcription.transcribe_clips import Transcribed, transcribe_clips
 from runtime.folder import NPU, device_of, sessions_of
+from runtime.sessions import DecoderSession
 
 KEPT = ("language", "whisper_language", "seconds")
 
@@ -27,8 +30,7 @@ def clips_for(manifest: dict[str, Any], folder: Path) -> list[Path]:
     Raises:
         UserError: there are none.
     """
-    samples = manifest["calibration"]["encoder"]["samples"]
-    languages = sorted({sample["language"] for sample in samples})
+    languages = spoken_in(manifest["calibration"]["encoder"]["samples"])
     found = [path for path in sorted(folder.glob("*.jsonl")) if path.stem in languages]
     if not found:
         raise UserError(
@@ -84,13 +86,8 @@ def evaluate_folder(folder: Path, clips: Path, beams: int = 1) -> dict[str, Any]
     meter = _meter(folder) if warmed_up else None
     facts, rows = [], []
     for heard in transcribe_clips(pairings, chosen, tasks, "device", by=by):
-        name = heard.clip["path"].name
-        found = detect(decoder, heard.states["compiled"], generation)
-        own = {"clip": name, **{key: heard.clip[key] for key in KEPT}, "states": None}
-        if meter:
-            own["npu"] = meter.last(heard.seconds)
-        facts.append(own | {"detected": {"compiled": found} if found else None})
-        rows += [{**row, "clip": name} for row in heard.rows]
+        facts.append(_facts(heard, decoder, generation, meter))
+        rows += [{**row, "clip": facts[-1]["clip"]} for row in heard.rows]
     power = {}
     if meter:
         meter.close()
@@ -108,6 +105,18 @@ def evaluate_folder(folder: Path, clips: Path, beams: int = 1) -> dict[str, Any]
         "clips": facts,
         "rows": rows,
     }
+
+
+def _facts(
+    heard: Transcribed, decoder: DecoderSession, generation: SimpleNamespace, meter: NpuMeter | None
+) -> dict[str, Any]:
+    """What transcripts.json has of a clip, right after it was heard."""
+    own = {"clip": heard.clip["path"].name, **{key: heard.clip[key] for key in KEPT}}
+    own["states"] = None
+    if meter:  # at once: the seconds that it looks at end now, and the device works on
+        own["npu"] = meter.last(heard.seconds)
+    found = detect(decoder, heard.states["compiled"], generation)
+    return own | {"detected": {"compiled": found} if found else None}
 
 
 def _meter(folder: Path) -> NpuMeter | None:

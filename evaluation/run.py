@@ -35,6 +35,21 @@ from runtime.folder import CPU, NPU, device_of
 COLUMNS = ("texts", "tokens", "at_limit")
 
 
+def heard_by_float(path: Path) -> dict[str, Any]:
+    """The pipeline's transcripts.json.
+
+    Raises:
+        UserError: It is that of a device alone, without the float model's texts.
+    """
+    pipeline = read_json(path)
+    if not all(FLOAT in row["texts"] for row in pipeline["rows"]):
+        raise UserError(
+            f"{path} has no texts of the float model; give --float transcripts.json as the"
+            " pipeline has written it, in evaluation/results"
+        )
+    return pipeline
+
+
 def with_float(heard: dict[str, Any], pipeline: dict[str, Any]) -> dict[str, Any]:
     """The same, with the float model's texts for the same clips beside.
 
@@ -87,9 +102,10 @@ def main(argv: list[str] | None = None) -> None:
         raise UserError("--gate compares with the float model; give --float too")
     if args.beams < 1:
         raise UserError(f"--beams is {args.beams}, and must be at least 1, which is greedy")
+    pipeline = heard_by_float(args.pipeline) if args.pipeline else None
     heard = evaluate_folder(args.folder, args.clips, args.beams)
-    if args.pipeline:
-        heard = with_float(heard, read_json(args.pipeline))
+    if pipeline:
+        heard = with_float(heard, pipeline)
     quality = score(heard, args.gate)
     write_json(args.out / "transcripts.json", heard)
     write_json(args.out / "quality.json", quality)

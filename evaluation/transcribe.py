@@ -5,16 +5,18 @@ Example:
 """
 
 import argparse
+import math
 from pathlib import Path
 
 import numpy as np
-import soundfile
 from transformers import GenerationConfig
 
 from common.cli import UserError, run
 from common.nearest import nearest
 from data.audio import to_mono
 from data.clips import is_multilingual
+from data.sound_file import read_sound
+from data.sound_header import Broken
 from evaluation.transcription.long_audio import transcribe
 from evaluation.transcription.models import generation_of, load_compiled
 from evaluation.transcription.words import timed_words
@@ -25,15 +27,14 @@ def read_mono(path: Path) -> np.ndarray:
     """Samples of any audio file that soundfile reads: mono, 16 kHz, float32 [time].
 
     Raises:
-        UserError: The file is missing or holds no audio.
+        UserError: The file is missing, holds no audio, or not all that it says.
     """
     if not path.is_file():
         raise UserError(f"there is no file {path}; give the path of a recording")
     try:
-        audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.SoundFileError) as error:
-        raise UserError(f"{path} cannot be read as audio ({error}); give a WAV or FLAC") from error
-    return to_mono(audio, rate)
+        return to_mono(*read_sound(path.read_bytes(), math.inf))
+    except Broken as error:
+        raise UserError(f"{path} {error}; give a whole WAV, FLAC, OGG or MP3 file") from error
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -87,12 +87,19 @@ class _DecoderBridge(nn.Module):
         attention_mask: torch.Tensor | None = None,
         **_: Any,
     ) -> BaseModelOutputWithPastAndCrossAttentions:
-        """Logits [B, L, vocabulary] of whole sequences [B, L], a row at a time."""
+        """Logits [B, L, vocabulary] of whole sequences [B, L], a row at a time.
+
+        Where the session gives the last token's logits alone, those of the first and the last token
+        of a prompt are right: the library reads no others (the first's, how likely it is that
+        nobody speaks).
+        """
         if attention_mask is not None and not attention_mask.bool().all():
             raise ValueError("padded decoder inputs are not supported; decode one clip at a time")
         rows = zip(input_ids.tolist(), encoder_hidden_states, strict=True)
         if len(input_ids) == 1:
             logits = self._row(*next(rows)).unsqueeze(0)
+            # The library's detection of the language, of one token, writes into what it is given.
+            logits = logits.clone() if input_ids.shape[1] == 1 else logits
         else:
             logits = torch.stack([self._row(*row).clone() for row in rows])
         return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=logits)
@@ -113,7 +120,15 @@ class _DecoderBridge(nn.Module):
         pairs = zip(ids, self._fed, strict=False)
         cached = next((i for i, (new, old) in enumerate(pairs) if new != old), len(self._fed))
         if cached < len(ids):
-            fed = np.array([ids[cached:]])
-            self._logits[cached : len(ids)] = self._session.step(fed, cached)[0]
+            self._feed(ids, cached)
             self._fed = list(ids)
         return torch.from_numpy(self._logits[: len(ids)])
+
+    def _feed(self, ids: list[int], cached: int) -> None:
+        """Feed all but the first `cached` tokens, and keep their logits."""
+        logits = self._session.step(np.array([ids[cached:]]), cached)[0]
+        if not cached and len(logits) < len(ids):  # the last token's alone
+            self._feed(ids[:1], 0)
+            self._feed(ids, 1)
+        else:
+            self._logits[cached : len(ids)] = logits

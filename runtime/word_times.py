@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from transformers import WhisperForConditionalGeneration, WhisperTokenizer
+from transformers import WhisperConfig, WhisperForConditionalGeneration, WhisperTokenizer
 from transformers.models.whisper.tokenization_whisper import LANGUAGES, _combine_tokens_into_words
 from transformers.utils import ModelOutput
 
@@ -51,7 +51,8 @@ class WordTimes:
         self._tables = load_tables(folder / "model.safetensors")
         generation = read_json(folder / "generation_config.json")
         self._first_time = generation["no_timestamps_token_id"] + 1  # <|0.00|>
-        self._filter = read_json(folder / "config.json")["median_filter_width"]
+        config = read_json(folder / "config.json")
+        self._filter = config.get("median_filter_width", WhisperConfig().median_filter_width)
 
     def of_tokens(
         self, states: np.ndarray, tokens: list[int], prompt: int, seconds: float

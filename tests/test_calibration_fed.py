@@ -17,9 +17,11 @@ from calibration.set_aside import fault_of
 from common import disk
 from common.cli import UserError
 from common.files import read_json, write_json
+from compilation.hand_off.readme import languages_of
 from data.cache import local_folder
 from data.clips import interleave
 from data.whisper import load_generation, load_model, load_tokenizer
+from evaluation.hear_folder import clips_for
 from runtime import float_sessions
 from runtime.torch_sessions import TorchDecoder, TorchEncoder
 from tests.conftest import graphs_of, make_clips
@@ -256,6 +258,18 @@ def test_shortened_copies_and_silence_are_in_both_sets(
     again, other = bulk(tmp_path), tmp_path / "other"
     make_sets(other, checkpoint, clips[::-1], LENGTHS)
     assert sorted(bulk(other).values()) == sorted(again.values())
+
+
+def test_silence_is_of_no_language(tmp_path: Path, checkpoint: Path, clips: list[Path]) -> None:
+    (korean,) = (path for path in clips if path.stem == "ko_kr")
+    encoder_set, decoder_set = make_sets(tmp_path, checkpoint, [korean], LENGTHS)
+    assert encoder_set["samples"][-1]["language"] == "en_us"  # the prompt over it is English
+    manifest = {"calibration": {"encoder": encoder_set}}
+    assert languages_of(manifest) == ["ko"]
+    assert clips_for(manifest, korean.parent) == [korean]
+    counts = decoder_set["coverage"]
+    assert counts["languages"].keys() == {"ko_kr"}
+    assert counts["languages"]["ko_kr"]["samples"] == counts["all"]["samples"] - 1
 
 
 def test_variants_take_turns() -> None:

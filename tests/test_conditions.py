@@ -12,6 +12,7 @@ from data.clips import interleave
 from evaluation.conditions import hear
 from evaluation.conditions.recordings import Asked, Recording, audio_of, deal, recordings_of
 from evaluation.quality.score import score
+from evaluation.report import condition_sections
 from evaluation.report import write as report
 from evaluation.scoring.conditions import LONG, NOISE, SILENCE, TIMESTAMPS
 from evaluation.scoring.segments import distances, end_figures, segment_ends
@@ -164,11 +165,43 @@ def test_what_compiling_adds_is_harm(more: list[dict[str, Any]], failing: str | 
     assert bool(named) is (failing is not None)
 
 
+@pytest.mark.parametrize(
+    ("rows", "verdict"),
+    [
+        ([under(LONG, SAID, SAID, "")] * 8, "too few clips"),
+        ([under(LONG, SAID, SAID, "")] * 10, "failed"),
+        (silence(7, "", "you"), "too few clips"),
+        (silence(8, "", "you"), "failed"),
+    ],
+)
+def test_a_check_that_could_not_have_failed_has_too_few_clips(
+    rows: list[dict[str, Any]], verdict: str
+) -> None:
+    gate = score(heard(mixed(60, 20, 20)), GATE, conditions(rows))["gate"]
+    lost = {one["verdict"] for one in gate["checks"] if not one["kept"]}
+    assert lost == {verdict}
+    assert ("too few clips to tell" in gate["sentence"]) is (verdict != "failed")
+
+
 def test_what_float_does_not_hear_in_noise_decides_nothing() -> None:
     quality = judged(noise(40, "ein", "eine"))
     assert quality["gate"]["passed"] and quality["gate"]["unheard"][NOISE] == {"de_de": 1.0}
     assert "does not hear" not in quality["gate"]["sentence"]
     assert not [check for check in quality["gate"]["checks"] if check["task"] == NOISE]
+
+
+def test_the_report_counts_what_its_figures_are_of() -> None:
+    tamil = [one | {"language": "ta_in"} for one in noise(8, "ein", "eine")]
+    quality = judged([*noise(20, SAID, SAID), *tamil])
+    shown = condition_sections.conditions(quality["conditions"])
+    assert [row["recordings"] for row in shown["rows"]] == ["20", "20"]
+    (sentence,) = shown["unheard"]
+    assert sentence.startswith("Clips in noise, Tamil: not heard by the float model")
+    assert sentence.endswith("; 8 recordings left out of its figures.")
+    quality["sizes"] = {"both": {"float": None, "compiled": None}}
+    assert sentence in report.report(quality, {})
+    alone = judged(noise(8, "ein", "eine"))["conditions"]  # in the figures, for want of others
+    assert condition_sections.conditions(alone)["unheard"][0].endswith("decides nothing.")
 
 
 def test_the_figures_of_conditions() -> None:

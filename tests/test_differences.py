@@ -7,7 +7,7 @@ import pytest
 
 from common.files import write_json
 from evaluation.report import write
-from evaluation.report.comparison import in_order
+from evaluation.report.comparison import in_order, warnings_of
 from evaluation.report.differences import heard_of, lines_of, pairs_of, sections
 from evaluation.report.ranking import orders
 from evaluation.scoring.pairs import COMPILED
@@ -42,14 +42,21 @@ def test_the_difference_is_that_of_the_common_clips() -> None:
     second += [row(0, SAID, "ko_kr"), row(0, "x " * 99, task="translate")]
     (pair,) = pairs_of([result(first), result(second)])
     found = pair["tasks"]["transcribe"]
-    assert found["all"] == {"difference": 0.25, "interval": (0.25, 0.25), "clips": 4}
+    assert found["all"] == {"difference": 0.25, "interval": (0, 0.25), "clips": 4}
     assert found["languages"] == {"de_de": found["all"]} and found["clips"] == (4, 8, 9)
     assert list(pair["tasks"]) == ["transcribe"]
     shown = sections([result(first), result(second)])
     assert lines_of(shown, ["a", "b"])[2:] == [
-        "1 to 2, transcribe: +25.0 points (25.0 to 25.0), 4 clips",
+        "1 to 2, transcribe: +25.0 points (0.0 to 25.0), 4 clips",
         "1 and 2, transcribe: 4 clips in common, of 8 and 9; only these are compared.",
     ]
+
+
+@pytest.mark.parametrize(("clips", "sure"), [(1, False), (4, False), (5, True)])
+def test_fewer_than_five_clips_that_differ_are_chance(clips: int, sure: bool) -> None:
+    results = [result([row(n, text) for n in range(clips)]) for text in (SAID, "one two three")]
+    ((cell,),) = (one["cells"] for one in sections(results)["rows"])
+    assert cell["certain"] is sure
 
 
 def test_a_clip_has_as_many_errors_as_words_at_most() -> None:
@@ -83,6 +90,21 @@ def test_nothing_in_common_is_a_sentence() -> None:
     assert sections(results)["notes"] == [
         "Without transcripts.json beside quality.json, and so not compared: 3.",
         "1 and 2 have heard no clip in common, and are not compared.",
+    ]
+
+
+def test_what_makes_figures_incomparable_is_said() -> None:
+    rows = [row(0, SAID), row(1, SAID)]
+    again = [row(number, SAID, folder="board") for number in (0, 1)]
+    plain, same = result(rows, speed=sample_speed()), result(again, speed=sample_speed())
+    assert warnings_of([plain, same]) == []
+    other = result([row(0, SAID), row(2, SAID)], speed=sample_speed())
+    other[0]["beams"], other[1]["speed"]["machine"]["cores"] = 5, 1
+    assert warnings_of([plain, other]) == [
+        "Error rates are of different clips or languages.",
+        "Error rates are of searches with 1 and 5 beams.",
+        "Speeds are of different machines: AMD EPYC 9V74 80-Core Processor, 1 core; AMD EPYC 9V74"
+        " 80-Core Processor, 16 cores.",
     ]
 
 

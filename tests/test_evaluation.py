@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from transformers import WhisperForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
@@ -17,6 +18,7 @@ from evaluation import transcribe
 from evaluation.scoring.text_errors import Errors, count_errors, normalise
 from evaluation.transcription import long_audio
 from evaluation.transcription.models import load_compiled
+from evaluation.transcription.silence import is_silent
 from runtime.compiled_whisper import CompiledWhisper
 from runtime.folder import sessions_of
 from runtime.torch_sessions import TorchDecoder, TorchEncoder
@@ -100,6 +102,10 @@ def session(model: WhisperForConditionalGeneration) -> CountingDecoder:
 @pytest.fixture
 def whisper(model: WhisperForConditionalGeneration, session: CountingDecoder) -> CompiledWhisper:
     """The same checkpoint, run by sessions."""
+    return whisper_of(model, session)
+
+
+def whisper_of(model: WhisperForConditionalGeneration, session: CountingDecoder) -> CompiledWhisper:
     return CompiledWhisper(model.config, model.generation_config, TorchEncoder(model), session)
 
 
@@ -165,6 +171,30 @@ def test_tokens_taken_back_are_forgotten(
         torch.testing.assert_close(logits, expected, atol=1e-4, rtol=1e-4)
 
 
+class LastAlone(CountingDecoder):
+    """A session that gives the last token's logits alone, as some NPU parts do."""
+
+    def step(self, token_ids: np.ndarray, cached: int) -> np.ndarray:
+        return super().step(token_ids, cached)[:, -1:]
+
+
+@pytest.mark.parametrize("session_class", [CountingDecoder, LastAlone])
+@pytest.mark.parametrize("detected", [True, False])
+def test_whether_somebody_speaks_is_asked_of_the_first_token(
+    model: WhisperForConditionalGeneration, session_class: type[CountingDecoder], detected: bool
+) -> None:
+    outputs = BaseModelOutput(last_hidden_state=model.model.encoder(features(1)).last_hidden_state)
+    hears = whisper_of(model, session_class(model))
+    prompt = torch.tensor([[model.generation_config.decoder_start_token_id, 5, 6, 7]])
+    if detected:
+        hears.detect_language(encoder_outputs=outputs)
+    with torch.no_grad():
+        expected = model(decoder_input_ids=prompt, encoder_outputs=outputs).logits
+        logits = hears(decoder_input_ids=prompt, encoder_outputs=outputs).logits
+    for place in (0, -1):
+        torch.testing.assert_close(logits[0, place], expected[0, place], atol=1e-4, rtol=1e-4)
+
+
 def test_padded_decoder_inputs_are_refused(whisper: CompiledWhisper) -> None:
     with pytest.raises(ValueError, match="padded"):
         whisper.model.decoder(
@@ -186,12 +216,33 @@ def test_a_file_that_is_no_audio_is_refused(tmp_path: Path) -> None:
         transcribe.read_mono(tmp_path / "missing.wav")
 
 
+def test_a_file_that_was_cut_off_or_holds_no_numbers_is_refused(tmp_path: Path) -> None:
+    path, audio = tmp_path / "speech.wav", np.full(16_000, 0.5, np.float32)
+    soundfile.write(path, audio, 16_000, subtype="FLOAT")
+    assert np.array_equal(transcribe.read_mono(path), audio)
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(UserError, match=r"speech\.wav was cut off: .*; give a whole WAV"):
+        transcribe.read_mono(path)
+    audio[99] = np.nan
+    soundfile.write(path, audio, 16_000, subtype="FLOAT")
+    with pytest.raises(UserError, match=r"speech\.wav holds values that are not finite"):
+        transcribe.read_mono(path)
+
+
 @pytest.mark.parametrize("level", [0.0, 0.001])
 def test_silence_has_no_text_whatever_a_model_would_write(level: float) -> None:
     noise = level * np.random.default_rng(0).standard_normal(16_000).astype(np.float32)
     assert long_audio.transcribe(None, None, noise, {}) == ""  # no model is asked
     with pytest.raises(AttributeError):  # what is louder is heard
         long_audio.transcribe(None, None, noise + 0.01, {})
+
+
+def test_a_sentence_in_much_silence_is_heard() -> None:
+    audio = np.zeros(600 * 16_000, np.float32)
+    audio[5_000_000:5_016_000] = 10 ** (-30 / 20)  # a second
+    assert not is_silent(audio)
+    audio[5_000_080:5_016_000] = 0  # a click of 5 ms
+    assert is_silent(audio) and is_silent(audio[:0])
 
 
 def test_times_of_segments_do_not_depend_on_what_a_tokenizer_calls_special(

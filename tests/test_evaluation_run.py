@@ -5,6 +5,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -13,12 +14,13 @@ from common.cli import UserError
 from common.files import read_json, read_jsonl, sha256_of, write_json, write_jsonl
 from compilation.hand_off import sums
 from compilation.verify import verify
-from evaluation import describe, run
+from evaluation import describe, hear_folder, run
 from evaluation.quality.score import score
 from evaluation.report import write
 from evaluation.report.table import table_of
 from evaluation.scoring import gate
 from evaluation.speed.npu_meter import npu_meter
+from evaluation.transcription.transcribe_clips import Transcribed
 from tests.imports import ROOT
 from tests.test_npu_folder import device, running  # noqa: F401
 from tests.test_npu_folder import folder as npu  # noqa: F401
@@ -139,6 +141,28 @@ def test_an_npu_hears_the_same_through_its_own_runtime(
     assert texts_of(searched).keys() == texts_of(own).keys()
     with pytest.raises(UserError, match="--beams is 0, and must be at least 1"):
         run.main([*command, "--beams", "0"])
+
+
+def test_transcripts_without_float_texts_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "transcripts.json"
+    write_json(path, {"model": "m", "rows": [{"texts": {"compiled+compiled": "one"}}]})
+    with pytest.raises(UserError, match=r"transcripts\.json has no texts of the float model; give"):
+        run.heard_by_float(path)
+    write_json(path, {"model": "m", "rows": [{"texts": {"float+float": "one"}}]})
+    assert run.heard_by_float(path)["model"] == "m"
+
+
+def test_power_is_that_of_the_clip_and_not_of_what_follows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    meter = SimpleNamespace(last=lambda seconds: asked.append(seconds) or {"watts": 4.0})
+    monkeypatch.setattr(hear_folder, "detect", lambda *_: asked.append("language") or "de")
+    clip = {"path": Path("a.wav"), "language": "de_de", "whisper_language": "de", "seconds": 2.0}
+    heard = Transcribed(clip, {"compiled": None}, {}, [], 0.5)
+    facts = hear_folder._facts(heard, None, None, meter)
+    assert asked == [0.5, "language"]
+    assert facts["npu"] == {"watts": 4.0} and facts["detected"] == {"compiled": "de"}
 
 
 class Library:

@@ -11,6 +11,7 @@ import yaml
 from benchmarks.gate import Case, failing, more_errors, more_loops
 from benchmarks.gate_pools import TASK, Pools, pools_in
 from evaluation.quality.score import score
+from evaluation.report.format import beyond_chance
 from evaluation.report.halves import pairings
 from evaluation.report.summary import sentences, verdict
 from evaluation.scoring.evidence import clips_needed, evidence, harm_found
@@ -41,6 +42,15 @@ def test_evidence_is_the_share_of_all_swaps() -> None:
     assert found == evidence(differences, ["errors", "errors"], {"errors": 1})
     again = evidence(np.repeat(differences, 2, axis=1), ["errors"] * 4, {"errors": 1})
     assert again.chances[::2] == found.chances  # a check that is asked twice costs nothing
+
+
+@pytest.mark.parametrize("clips", [5, 6, 8])
+def test_clips_that_are_enough_are_so_in_every_number(clips: int) -> None:
+    """Sums are rounded, and so is what they are compared with."""
+    lost = score(heard([*mixed(0, clips, 0)]), GATE)["gate"]
+    assert {one["verdict"] for one in lost["checks"] if not one["kept"]} == {"failed"}
+    kept = score(heard(mixed(0, 0, clips)), GATE)["gate"]
+    assert {one["verdict"] for one in kept["checks"]} == {"passed"}
 
 
 def test_what_never_differs_takes_nothing_from_the_others() -> None:
@@ -100,6 +110,12 @@ def test_only_the_balance_is_harm() -> None:
     assert judged["gate"]["passed"]
     assert judged["tasks"]["transcribe"]["all"]["no_worse"]["clips"] == 175
     assert not score(heard(mixed(150, 45, 5)), GATE)["gate"]["passed"]
+
+
+def test_one_clip_that_is_better_may_be_chance() -> None:
+    for clips, sure in ((1, False), (5, True)):
+        change = score(heard(mixed(0, 0, clips)), GATE)["tasks"]["transcribe"]["all"]["change"]
+        assert change["difference"] < 0 and beyond_chance(change) is sure
 
 
 def test_one_loop_does_not_drown_a_language() -> None:

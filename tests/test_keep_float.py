@@ -76,6 +76,7 @@ class Doubles:
         out.with_suffix(".bin").write_bytes(bytes(1000 + 300 * len(given["--keep-float"])))
 
     def rank(self, given: dict[str, list[str]], out: Path) -> None:
+        assert all(Path(record).is_file() for record in given["--parts"])
         self.asked.append("layers")
         rows = {
             part: [{"layer": name, "sqnr_db": sqnr, "bytes": 100} for name, sqnr in pairs]
@@ -152,6 +153,18 @@ def test_other_bounds_compile_nothing_that_was_compiled(tmp_path: Path, doubles:
     assert len(result["tries"]) == 4 and len(doubles.asked) == done
 
 
+def test_stricter_bounds_go_on_where_nothing_stayed_float(
+    tmp_path: Path, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as lax:
+        lax.setattr("evaluation.layers.float_trials.enough", lambda gate: (True, "passed"))
+        result = read_json(search(tmp_path))
+    assert len(result["tries"]) == 1 and not list((tmp_path / "parts").rglob("*.bin"))
+    result = read_json(search(tmp_path))
+    assert result["sentence"] == "2 of 5 layers must stay float"
+    assert doubles.asked[4:7] == ["encoder", "decoder", "layers"]
+
+
 def test_too_few_clips_are_no_ground_to_stop(
     tmp_path: Path, doubles: Doubles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +219,8 @@ def test_used_up_tries_are_not_lost(tmp_path: Path, doubles: Doubles) -> None:
     )
     with pytest.raises(UserError, match=expected):
         search(tmp_path, tries=3)
+    with pytest.raises(UserError, match=r"^with no layer .*keep_float_tries"):
+        search(tmp_path, tries=1)
     done = len(doubles.asked)
     assert read_json(search(tmp_path))["sentence"] == "2 of 5 layers must stay float"
     assert doubles.asked[done:] == ["decoder b", "compiled+compiled"]

@@ -15,10 +15,14 @@ from common.cli import UserError
 from common.files import listed, read_json, read_jsonl, sha256_of, write_json, write_jsonl
 from compilation.openvino import quantise
 from compilation.openvino.float_layers import layers_of, value_products
+from data.clips import interleave
+from data.whisper import load_tokenizer
 from evaluation.layers import rank
 from evaluation.layers.cut import by_name
+from evaluation.layers.part_inputs import inputs_of
 from runtime.ir import read_model, save_model
-from tests.conftest import graphs_of
+from runtime.tables import TABLES, load_tables
+from tests.conftest import graphs_of, make_clips
 from tests.test_calibration import make_sets
 
 PARTS = ("encoder", "decoder")
@@ -44,6 +48,22 @@ def sets(tmp_path_factory, checkpoint: Path, clip_manifests: list[Path]) -> Path
 def graphs(checkpoint: Path) -> Path:
     """Manifest of its float graphs."""
     return graphs_of(checkpoint)
+
+
+def test_texts_are_fed_as_calibration_feeds_them(
+    checkpoint: Path, graphs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a space only in languages that have spaces."""
+    monkeypatch.setattr("calibration.given_texts.UNSPACED", ["ko"])  # the checkpoint knows none
+    manifests = [make_clips(tmp_path, f"{code}_x", code, 1) for code in ("ko", "de")]
+    tokenizer, tables = load_tokenizer(checkpoint), load_tables(graphs.with_name(TABLES))
+    for clip, arrays in inputs_of(checkpoint, graphs, interleave(manifests), "test"):
+        space = " " if clip["whisper_language"] == "de" else ""
+        said = tokenizer.encode(space + clip["transcription"], add_special_tokens=False).ids
+        embeddings = arrays["embeddings"]
+        place = embeddings.shape[1] - len(said)  # behind the prompt
+        expected = tables.embed(np.array([said]), place)
+        np.testing.assert_array_equal(embeddings[:, place:], expected)
 
 
 def quantised(part: str, graphs: Path, sets: Path, out: Path, *options: str) -> Path:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from common.cli import UserError
-from common.files import sha256_of, write_json
-from evaluation.report import overview
+from common.files import read_json, sha256_of, write_json
+from evaluation.report import overview, write
+from evaluation.report.provenance import provenance
 from evaluation.scoring.sizes import sizes_of
 from tests.test_report import sample_manifest, sample_quality, sample_speed, whole
 
@@ -106,3 +107,14 @@ def test_sizes_of_parts() -> None:
     files = [{"path": "a.bin", "bytes": 3}, {"path": "a.xml", "bytes": 5}]
     sizes = sizes_of({"encoder": {"files": files, "float_weights": [{"bytes": 9}]}})
     assert sizes == {one: {"float": 9, "compiled": 3} for one in ("encoder", "both")}
+
+
+def test_a_report_shows_the_manifest_of_what_was_measured(home: Path) -> None:
+    manifest = home / "compiled/whisper-small/aries-rb/manifest.json"
+    path = evaluate(home / "board/quality.json", "whisper-small", "aries-rb", manifest)
+    write_json(path, read_json(path) | {"folder": str(manifest.parent)})
+    assert write.beside(path)["manifest"] == read_json(manifest)
+    manifest.write_text(manifest.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    assert "manifest" not in write.beside(path)
+    (told,) = provenance(read_json(path), None)["main"]
+    assert told[1].endswith("it is not there, or not as it was when this was measured")

@@ -17,9 +17,11 @@ import soundfile
 from common.cli import UserError
 from common.files import read_json, write_json
 from data.languages import FLEURS_TO_WHISPER
+from evaluation.describe import describe
 from evaluation.report import write as report
 from evaluation.report.audio import numbered
 from evaluation.report.comparison import on_front
+from evaluation.report.condition_sections import conditions
 from evaluation.report.format import number, percent, points, significant, size
 from evaluation.report.halves import blame
 from evaluation.report.languages import NAMES, name_of, tag_of
@@ -738,6 +740,23 @@ def test_every_language_has_a_name_and_a_tag() -> None:
     assert tag_of("ko_kr", "translate") == "en" and name_of("xx_yy") == "xx_yy"
 
 
+@pytest.mark.parametrize(
+    ("median", "lost", "expected"),
+    [
+        (None, (8, 8), "Neither model ends a segment with a timestamp."),
+        (None, (0, 8), "In no clip do both models end .*; 0 → 8 clips have no end."),
+        (20.0, (0, 3), "With timestamps, .* 90th percentile; 0 → 3 clips have no end."),
+        (20.0, (0, 0), "With timestamps, .* 90th percentile."),
+    ],
+)
+def test_who_ends_no_segment(median: float | None, lost: tuple[int, int], expected: str) -> None:
+    found = sample_conditions(["de_de"], 8)
+    without = dict(zip(("float", "compiled"), lost, strict=True))
+    figures = {"median_ms": median, "p90_ms": median, "without": without}
+    found["heard"]["timestamps"]["ends"]["all"] = figures
+    assert re.fullmatch(expected, conditions(found)["ends"])
+
+
 def test_which_half_is_blamed() -> None:
     def of(encoder: float, decoder: float) -> str:
         more = {
@@ -831,6 +850,13 @@ def test_commands(
         with pytest.raises(SystemExit):
             report.main([*one, "--published", text])
         assert "argument --published: it is no JSON list" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("other", [{"model": "whisper-tiny"}, {"target": "aries-rb"}])
+def test_the_speed_of_another_model_is_not_described(tmp_path: Path, other: dict[str, str]) -> None:
+    expected = r"^--speed is of .*, and --quality of whisper-small for cpu; give the speed\.json"
+    with pytest.raises(UserError, match=expected):
+        describe(tmp_path, sample_quality(), sample_speed(**other))
 
 
 MEASURE = "<script>addEventListener('load', () => parent.postMessage([innerWidth, document.documentElement.scrollWidth], '*'))</script></body>"

@@ -1,6 +1,7 @@
 """Times of words on an NPU's folder: those that transformers gives of the float model."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -78,3 +79,16 @@ def test_words_have_the_times_that_transformers_gives_them(
     assert "alignment.xml" not in path.read_text(encoding="utf-8")  # the checkpoint has no heads
     readme.write(npu)
     assert "evaluation.transcribe FOLDER speech.wav --words" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("config", "width"), [({"median_filter_width": 5}, 5), ({}, 7)])
+def test_a_configuration_without_the_filter_has_the_librarys(
+    config: dict[str, int], width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = SimpleNamespace(create_infer_request=lambda: None)
+    monkeypatch.setattr("runtime.word_times.compile_model", lambda path: graph)
+    monkeypatch.setattr("runtime.word_times.load_tables", lambda path: None)
+    (tmp_path / "alignment.xml").touch()
+    write_json(tmp_path / "generation_config.json", {"no_timestamps_token_id": 9})
+    write_json(tmp_path / "config.json", config)
+    assert WordTimes(tmp_path)._filter == width

@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 import yaml
 
+from calibration.coverage import spoken_in
 from common.files import read_json, write_text
 from compilation.hand_off.expect import AT_LEAST, POSITIONS
 from compilation.hand_off.provenance import gives_last_token_only
@@ -96,6 +97,6 @@ def front_matter(manifest: dict[str, Any], evaluation: dict[str, Any] | None) ->
 
 def languages_of(manifest: dict[str, Any]) -> list[str]:
     """Whisper codes of the languages that it was calibrated with."""
-    samples = manifest["calibration"]["encoder"]["samples"]
-    codes = {FLEURS_TO_WHISPER.get(sample["language"]) for sample in samples}
+    spoken = spoken_in(manifest["calibration"]["encoder"]["samples"])
+    codes = {FLEURS_TO_WHISPER.get(language) for language in spoken}
     return sorted(code for code in codes if code)

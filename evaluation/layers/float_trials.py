@@ -82,8 +82,7 @@ class Search:
         count = sum(map(len, names.values()))
         out, sizes = self.work / f"{count}.json", self.work / f"{count}.bytes.json"
         if not (out.is_file() and sizes.is_file()):
-            for part in self.calibration:
-                self._compile(part, [*self.kept.get(part, []), *names.get(part, [])])
+            self._compile_all(names)
             write_json(sizes, sum(path.stat().st_size for path in self._parts().glob("*.bin")))
         compiled = self._heard(out, ["--parts", self._parts()])
         rows = [scored(row) for row in merged(self.heard_float().rows, compiled.rows)]
@@ -91,9 +90,11 @@ class Search:
         return Try(passed, sentence, read_json(sizes), compiled.real_time_factor)
 
     def damage(self) -> dict[str, Any]:
-        """layers.json of the parts as they are compiled: to be asked for after the first try."""
+        """layers.json of the parts as they are compiled where no layer stays float but `kept`."""
         out = self.work / "layers.json"
         if not out.is_file():
+            # Gone, where an earlier search was content with them, and now more is asked.
+            self._compile_all({})
             records = [self._parts() / f"{part}.json" for part in self.calibration]
             given = ["--checkpoint", self.checkpoint, "--graphs", self.graphs]
             given += ["--parts", *records, "--clips", *self.clips, "--out", out]
@@ -102,6 +103,10 @@ class Search:
 
     def _parts(self) -> Path:
         return self.work / "parts"
+
+    def _compile_all(self, names: dict[str, list[str]]) -> None:
+        for part in self.calibration:
+            self._compile(part, [*self.kept.get(part, []), *names.get(part, [])])
 
     def _compile(self, part: str, names: list[str]) -> None:
         """Make a part, where it is not there with just these layers float."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from calibration.features import encoder_input
+from calibration.given_texts import text_tokens
 from calibration.prompts import TRANSCRIBE, prompt_tokens
 from common.listing import check_listed
 from common.progress import Progress
@@ -53,8 +54,7 @@ def inputs_of(
     for clip in Progress(clips, desc=what, unit="clip"):
         mel = encoder_input(extractor, read_audio(clip))
         prompt = prompt_tokens(clip["whisper_language"], TRANSCRIBE, generation)
-        text = clip["transcription"] or ""
-        said = tokenizer.encode(f" {text}", add_special_tokens=False).ids
+        said = text_tokens(clip["transcription"] or "", clip, TRANSCRIBE, tokenizer)
         fed = np.array([[*prompt, *said][: len(tables.positions)]])
         arrays = mel, encoder.encode(mel), tables.embed(fed)
         yield clip, dict(zip(INPUTS, arrays, strict=True))

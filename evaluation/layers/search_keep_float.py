@@ -30,6 +30,9 @@ from evaluation.layers.smallest_count import Found, fewest
 from evaluation.scoring.gate_option import bounds
 
 GROWTH = 3  # bytes that a weight grows by from int8 to float32
+USED_UP = (
+    "the tries are used up; give a larger compilation.keep_float_tries, and the search goes on"
+)
 
 
 class Layer(NamedTuple):
@@ -109,11 +112,13 @@ def search_layers(search: Search, tries: int) -> dict[str, Any]:
     all_layers: list[Layer] = []
     if passes(0):
         return {"sentence": "no layer must stay float", **names_of([], search), "tries": rows}
+    if tries == 1:
+        raise UserError(f"with no layer in float the gate is not passed, and {USED_UP}")
     all_layers = [layer for layer in ranked(search.damage()) if layer.part in search.searched]
     most = len(all_layers)
     # In vain, where not even all of them are enough.
     found = Found(None, most + 1)
-    if tries > 1 and most and passes(most):
+    if most and passes(most):
         found = fewest(most - 1, passes, tries - 2)
     if found.count is None:
         raise UserError(failure(found, most, search.searched))
@@ -140,8 +145,7 @@ def failure(found: Found, most: int, searched: list[str]) -> str:
         )
     return (
         f"with {found.at_least - 1} of the {counted(most)} of the {where} in float the gate is not"
-        " passed, with all it is, and the tries are used up; give a larger"
-        " compilation.keep_float_tries, and the search goes on"
+        f" passed, with all it is, and {USED_UP}"
     )
 
 

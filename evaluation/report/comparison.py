@@ -7,6 +7,7 @@ from evaluation.report.format import (
     DASH,
     bare_percent,
     beyond_chance,
+    counted,
     percent,
     points,
     significant,
@@ -162,14 +163,28 @@ def warnings_of(results: list[Result]) -> list[str]:
         (quality["clips"], *sorted(quality["encoder_states"]["languages"]))
         for quality, _ in results
     }
-    if len(heard) > 1:
+    named = {_clips(files["transcripts"]) for _, files in results if "transcripts" in files}
+    if len(heard) > 1 or len(named) > 1:
         found.append("Error rates are of different clips or languages.")
+    beams = sorted({quality.get("beams", 1) for quality, _ in results})
+    if len(beams) > 1:
+        numbers = " and ".join(map(str, beams))
+        found.append(f"Error rates are of searches with {numbers} beams.")
     timed = [files["speed"] for _, files in results if "speed" in files]
-    machines = sorted({str(speed["machine"]["processor"]) for speed in timed})
+    machines = sorted({_machine(speed["machine"]) for speed in timed})
     if len(machines) > 1:
-        found.append(f"Speeds are of different machines: {', '.join(machines)}.")
+        found.append(f"Speeds are of different machines: {'; '.join(machines)}.")
     if 0 < len(timed) < len(results):
         found.append(
             f"The speed of {len(results) - len(timed)} of {len(results)} was not measured."
         )
     return found
+
+
+def _clips(transcripts: dict[str, Any]) -> frozenset[str]:
+    """Names of the clips that were heard: boards have folders of their own."""
+    return frozenset(row["clip"].rpartition("/")[2] for row in transcripts["rows"])
+
+
+def _machine(machine: dict[str, Any]) -> str:
+    return f"{machine['processor']}, {counted(machine['cores'], 'core')}"

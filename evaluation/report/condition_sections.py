@@ -7,6 +7,7 @@ from evaluation.report.format import (
     SPACE,
     bare_percent,
     beyond_chance,
+    counted,
     number,
     percent,
     points,
@@ -36,13 +37,15 @@ def conditions(found: dict[str, Any]) -> dict[str, Any]:
         if name == SILENCE:
             rows.append(_silent(own))
             continue
-        rows.append(_row(NAMES[name], own["recordings"], own["all"]))
+        rows.append(_row(NAMES[name], own["all"]))
         for level, cell in own.get("levels", {}).items():
-            label = f"{NAMES[name]}, {number(float(level), 0)}{SPACE}dB"
-            rows.append(_row(label, cell["clips"], cell))
+            rows.append(_row(f"{NAMES[name]}, {number(float(level), 0)}{SPACE}dB", cell))
     return {
         "rows": rows,
-        "ends": _ends(heard[TIMESTAMPS]["ends"]["all"]) if TIMESTAMPS in heard else "",
+        "unheard": [
+            _unheard(NAMES[name], own) for name, own in heard.items() if own.get("unheard")
+        ],
+        "ends": _ends(heard[TIMESTAMPS]) if TIMESTAMPS in heard else "",
         "heads": _heads(heard),
         "languages": [
             (name_of(language), language, _cells(heard, language)) for language in _languages(heard)
@@ -51,11 +54,12 @@ def conditions(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _row(name: str, recordings: int, cell: dict[str, Any]) -> dict[str, Any]:
+def _row(name: str, cell: dict[str, Any]) -> dict[str, Any]:
+    """A row of the recordings that its rates are of."""
     change = cell["change"]
     return {
         "name": name,
-        "recordings": number(recordings, 0),
+        "recordings": number(cell["clips"], 0),
         "rates": _rates(cell),
         "change": points(change["difference"]),
         "interval": spans(change["interval"]),
@@ -65,6 +69,15 @@ def _row(name: str, recordings: int, cell: dict[str, Any]) -> dict[str, Any]:
         "wordless": _pair({kind: cell["rates"][kind]["empty"] for kind in KINDS}),
         "invented": DASH,
     }
+
+
+def _unheard(name: str, own: dict[str, Any]) -> str:
+    """Whose recordings decide nothing: they are in the figures only where there are no others."""
+    names = " and ".join(sorted(map(name_of, own["unheard"])))
+    less = own["recordings"] - own["all"]["clips"]
+    left_out = f"; {counted(less, 'recording')} left out of its figures" if less else ""
+    told = f"{name}, {names}: not heard by the float model, decides nothing{left_out}."
+    return told[:1].upper() + told[1:]
 
 
 def _silent(own: dict[str, Any]) -> dict[str, Any]:
@@ -96,18 +109,22 @@ def _pair(shares: dict[str, float | None]) -> dict[str, Any]:
     return {"text": f"{bare_percent(before)} → {percent(after)}", "more": more}
 
 
-def _ends(ends: dict[str, Any]) -> str:
+def _ends(own: dict[str, Any]) -> str:
     """How far apart segments end, in a sentence."""
-    if ends["median_ms"] is None:
+    ends, clips = own["ends"]["all"], own["recordings"]
+    without = ends["without"]
+    if ends["median_ms"] is None and set(without.values()) == {clips}:
         return "Neither model ends a segment with a timestamp."
+    lost = f"{without['float']} → {without['compiled']} clips have no end"
+    if ends["median_ms"] is None:
+        return f"In no clip do both models end a segment with a timestamp; {lost}."
     told = (
         "With timestamps, segments of the compiled model end"
         f" {number(ends['median_ms'], 0)}{SPACE}ms from the float model's in the median, and"
         f" {number(ends['p90_ms'], 0)}{SPACE}ms at the 90th percentile"
     )
-    without = ends["without"]
     if any(without.values()):
-        told += f"; {without['float']} → {without['compiled']} clips have no end"
+        told += f"; {lost}"
     return f"{told}."
 
 

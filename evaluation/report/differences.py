@@ -52,7 +52,7 @@ def difference(pairs: list[tuple[Clip, Clip]]) -> dict[str, Any] | None:
     units = np.array([first.units for first, _ in pairs])
     return {
         "difference": float(bootstrap.difference(*(e.sum() for e in errors), units.sum())),
-        "interval": bootstrap.interval(bootstrap.difference, *errors, units),
+        "interval": bootstrap.interval_of_difference(*errors, units),
         "clips": len(pairs),
     }
 

@@ -14,11 +14,12 @@ def provenance(quality: dict[str, Any], manifest: dict[str, Any] | None) -> dict
 
     Args:
         quality: quality.json.
-        manifest: manifest.json of the hand-off folder, or nothing.
+        manifest: manifest.json of the hand-off folder that was measured, or nothing.
     """
     folder = [("hand-off folder", quality["folder"])]
     if manifest is None:
-        return {"main": folder, "more": []}
+        gone = f"{quality['folder']}: it is not there, or not as it was when this was measured"
+        return {"main": [("hand-off folder", gone)], "more": []}
     checkpoint, dataset, project = (manifest[key] for key in ("checkpoint", "dataset", "project"))
     main = [
         ("checkpoint", _with_commit(checkpoint)),

@@ -90,9 +90,7 @@ def sentence(before: np.ndarray, cpu: np.ndarray, npu: np.ndarray, units: np.nda
         npu: Of those on the NPU.
         units: Words or characters of each clip's reference.
     """
-    (rises, device) = (
-        bootstrap.interval(bootstrap.difference, one, npu, units) for one in (before, cpu)
-    )
+    (rises, device) = (bootstrap.interval_of_difference(one, npu, units) for one in (before, cpu))
     on = f"on {counted(len(units), 'clip')}"
     if rises[0] <= 0:
         return f"The NPU's loss is no more than chance makes {on} ({spans(rises)} points)."

@@ -25,7 +25,7 @@ from typing import Any
 import jinja2
 
 from common.cli import UserError, run
-from common.files import read_json, write_text
+from common.files import read_json, sha256_of, write_text
 from evaluation.report import comparison as several
 from evaluation.report import (
     condition_sections,
@@ -152,11 +152,13 @@ def _comparison_page(context: dict[str, Any]) -> str:
 
 
 def beside(path: Path) -> Files:
-    """What lies beside a quality.json; the manifest, in its hand-off folder."""
+    """What lies beside a quality.json; the manifest, in its hand-off folder if that is still it."""
     quality = read_json(path)
     places = {name: path.with_name(f"{name}.json") for name in ("layers", "speed", "transcripts")}
     places["coverage"] = path.parent.parent / "coverage.json"
-    places["manifest"] = Path(quality["folder"]) / "manifest.json"
+    manifest = Path(quality["folder"]) / "manifest.json"
+    if manifest.is_file() and sha256_of(manifest) == quality["manifest_sha256"]:
+        places["manifest"] = manifest
     return {name: read_json(place) for name, place in places.items() if place.is_file()}
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from evaluation.scoring.evidence import fewest_clips
+
 DRAWS = 2000
 NORMAL = 1.959964  # 97.5 % of the standard normal distribution lie below
 Figure = Callable[..., np.ndarray | float]
@@ -27,6 +29,25 @@ def interval(figure: Figure, *columns: np.ndarray, seed: int = 0) -> tuple[float
     values = figure(*(draws @ np.asarray(column, np.float64) for column in columns))
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
+
+
+def interval_of_difference(
+    before: np.ndarray, after: np.ndarray, units: np.ndarray
+) -> tuple[float, float]:
+    """95 % interval of how much the error rate has risen; see `interval`.
+
+    Draws of a single clip are all the same, and those of few are nearly: where fewer clips differ
+    than the gate asks for at least, the interval reaches to zero.
+
+    Args:
+        before: Errors of each clip, [clips].
+        after: Errors of the other model.
+        units: Words or characters.
+    """
+    low, high = interval(difference, before, after, units)
+    if np.count_nonzero(before != after) < fewest_clips(1):
+        return min(low, 0.0), max(high, 0.0)
+    return low, high
 
 
 def share(count: int, clips: int) -> tuple[float, float]:

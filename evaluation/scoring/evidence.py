@@ -55,13 +55,26 @@ def evidence(
         float(corrected(_shares_above(largest[kind], total) / weights[kind]))
         for kind, total in zip(kinds, sums[0], strict=True)
     ]
-    # Less than five clips that all differ the same way are chance at 5 %, whatever the others do.
-    least = math.sqrt(math.ceil(-math.log2(LEVEL)))
     critical = {}
     for name, column in largest.items():
         enough = column[corrected(rare[name]) <= LEVEL]
+        least = largest_sum(fewest_clips(weights[name]))
         critical[name] = max(float(enough.min()) if len(enough) else 0.0, least)
     return Evidence(chances, critical)
+
+
+def fewest_clips(weight: float) -> int:
+    """How many clips that all differ the same way are no chance, whatever the others do.
+
+    Five at 5 %, and nine at a weight of 0.05. A kind may claim twice as easily where others do not
+    use what they are given: less than five it never takes.
+    """
+    return math.ceil(-math.log2(LEVEL * min(weight, 1)))
+
+
+def largest_sum(clips: int) -> float:
+    """The sum of so many equal differences, in standard deviations, rounded as all sums are."""
+    return round(math.sqrt(clips), DIGITS)
 
 
 def _deviations(differences: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ and where that harm is beyond its bound. docs/fidelity.md has how often it finds
 """
 
 import argparse
-import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,7 +25,7 @@ from evaluation.scoring.checks import (
     condition_checks,
     kind_under,
 )
-from evaluation.scoring.evidence import LEVEL, evidence
+from evaluation.scoring.evidence import LEVEL, evidence, largest_sum
 from evaluation.scoring.pairs import Pairs, pairs_of
 
 AT_LEAST = (ACCURACY,)  # the other checks ask for a figure at most
@@ -49,8 +48,7 @@ class Weighed(NamedTuple):
         """Failed, passed, or unknown: not even with every clip of it heard worse would it fail."""
         if self.harm() and not self.check.kept():
             return FAILED
-        # The sum of so many equal differences, in standard deviations.
-        most = math.sqrt(len(self.check.units))
+        most = largest_sum(len(self.check.units))
         return UNKNOWN if most < self.critical else PASSED
 
     def told(self) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def compared(rows: list[Row], harm: bool | None) -> dict[str, Any]:
     return {
         "change": {
             "difference": float((after - before).sum() / size.sum()),
-            "interval": bootstrap.interval(bootstrap.difference, before, after, size),
+            "interval": bootstrap.interval_of_difference(before, after, size),
             "harm": harm,
         },
         "no_worse": {"share": float(np.mean(no_worse)), "clips": int(no_worse.sum())},
