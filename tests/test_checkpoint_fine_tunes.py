@@ -333,7 +333,7 @@ def test_added_tokens_are_text_and_no_times(folder: Path) -> None:
     said = [first, 3209, 3210, first + 50]
     assert fault_of(said, tokenizer, generation) is None
     assert fault_of([first, first + 1500], tokenizer, generation) == "empty"
-    sample = {"language": "ko_kr", "stratum": "timestamps", "token_ids": said}
+    sample = {"language": "ko_kr", "stratum": "timestamps", "token_ids": said, "clip_sha256": "a"}
     found = coverage([sample], tokenizer, first)["all"]
     assert found["different_timestamps"] == 2
     assert found["special_tokens"] == ["[laugh]", "[cough]"]
