@@ -24,7 +24,7 @@ from transformers import (
 
 from common.files import read_json
 from runtime.folder import GRAPHS
-from runtime.ir import CHOSEN
+from runtime.ir import FLOAT32
 from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder
 from runtime.tables import load_tables
 
@@ -199,9 +199,9 @@ def on_cpu(folder: Path) -> type[Part]:
         def __init__(self, path: str, config: "ModelConfig") -> None:
             super().__init__(path, config)
             if self.is_encoder:
-                self._encoder = OpenVinoEncoder(folder / f"{GRAPHS['encoder']}.xml", CHOSEN)
+                self._encoder = OpenVinoEncoder(folder / f"{GRAPHS['encoder']}.xml", FLOAT32)
             else:
-                self._decoder = OpenVinoDecoder(folder / f"{GRAPHS['decoder']}.xml", CHOSEN)
+                self._decoder = OpenVinoDecoder(folder / f"{GRAPHS['decoder']}.xml", FLOAT32)
 
         def encode(self, features: np.ndarray) -> np.ndarray:
             """See `Part.encode`."""
