@@ -76,6 +76,7 @@ class _DecoderBridge(nn.Module):
         self._session = session
         self._states: np.ndarray
         self._fed: list[int]
+        self._gives_last_alone = False  # until a prompt shows it
         self.forget()
         shape = config.max_target_positions, config.vocab_size
         self._logits = np.empty(shape, dtype=np.float32)
@@ -126,9 +127,12 @@ class _DecoderBridge(nn.Module):
 
     def _feed(self, ids: list[int], cached: int) -> None:
         """Feed all but the first `cached` tokens, and keep their logits."""
-        logits = self._session.step(np.array([ids[cached:]]), cached)[0]
-        if not cached and len(logits) < len(ids):  # the last token's alone
+        if not cached and self._gives_last_alone and len(ids) > 1:
             self._feed(ids[:1], 0)
-            self._feed(ids, 1)
+            cached = 1
+        logits = self._session.step(np.array([ids[cached:]]), cached)[0]
+        if not cached and len(logits) < len(ids):
+            self._gives_last_alone = True
+            self._feed(ids, 0)
         else:
             self._logits[cached : len(ids)] = logits

@@ -195,6 +195,20 @@ def test_whether_somebody_speaks_is_asked_of_the_first_token(
         torch.testing.assert_close(logits[0, place], expected[0, place], atol=1e-4, rtol=1e-4)
 
 
+def test_a_session_that_gives_the_last_logits_alone_is_asked_twice_but_once(
+    model: WhisperForConditionalGeneration,
+) -> None:
+    """Its first prompt shows it; of each later one, the first token is fed, and then the others."""
+    session = LastAlone(model)
+    hears, prompt, fed = whisper_of(model, session), torch.tensor([[3, 5, 6, 7]]), []
+    for loudness in (1, 2):
+        states = model.model.encoder(loudness * features(1)).last_hidden_state
+        with torch.no_grad():
+            hears(decoder_input_ids=prompt, encoder_outputs=BaseModelOutput(states))
+        fed.append(session.fed)
+    assert fed == [4 + 4, 4 + 4 + 4]
+
+
 def test_padded_decoder_inputs_are_refused(whisper: CompiledWhisper) -> None:
     with pytest.raises(ValueError, match="padded"):
         whisper.model.decoder(
