@@ -19,6 +19,7 @@ from common.files import read_json, sha256_of
 from compilation.hand_off import sums, vendor
 from compilation.hand_off.provenance import check_manifest
 from compilation.qb.check import expected_sizes, read_part
+from compilation.qb.samples import frames_of
 from runtime.folder import CPU, GRAPHS, device_of
 from runtime.npu_sessions import has_npu
 from runtime.tables import NAMES, load_tables
@@ -110,7 +111,7 @@ def _read_graph(path: Path, config: dict[str, Any]) -> str:
 
     width, positions = config["d_model"], config["max_source_positions"]
     sizes = {
-        "input_features": {2 * positions, config["num_mel_bins"]},
+        "input_features": {frames_of(config), config["num_mel_bins"]},
         "encoder_hidden_states": {positions, width},
         "last_hidden_state": {positions, width},
         "logits": {config["vocab_size"]},

@@ -12,6 +12,7 @@ import yaml
 
 from common.cli import UserError
 from common.files import expanded, read_json, sha256_of
+from compilation.qb.samples import frames_of
 from data.whisper import facts_of
 
 SCHEMA = Path(__file__).with_name("manifest.schema.yaml")
@@ -90,7 +91,7 @@ def interface(record: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     """What a part takes and gives on its target: shapes, dtypes; L is free."""
     part, target = record["part"], record["target"]
     width, positions = config["d_model"], config["max_source_positions"]
-    frames, bins = 2 * positions, config["num_mel_bins"]
+    frames, bins = frames_of(config), config["num_mel_bins"]
     logits = [1, 1 if gives_last_token_only(record) else "L", config["vocab_size"]]
     if part == "encoder":
         features = [1, bins, frames] if target == "cpu" else [1, frames, bins]

@@ -19,6 +19,7 @@ from common.cli import UserError, run
 from common.files import read_json, write_json
 from common.listing import check_file
 from compilation.hand_off.vendor import core_mode, cores
+from compilation.qb.samples import frames_of
 from data.cache import local_folder
 from runtime.npu_sessions import model_config
 
@@ -75,7 +76,7 @@ def expected_sizes(part: str, config: dict[str, Any]) -> list[set[int]]:
     """The sizes that must be in the shapes of a part's inputs."""
     width, positions = config["d_model"], config["max_source_positions"]
     return {
-        "encoder": [{2 * positions, config["num_mel_bins"]}],
+        "encoder": [{frames_of(config), config["num_mel_bins"]}],
         "decoder": [{width}, {positions, width}],
     }[part]
 
