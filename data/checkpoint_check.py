@@ -143,7 +143,7 @@ def _check_extractor(found: dict[str, Json], config: Json, where: str) -> None:
     """Compare the feature extractor with the input that config.json gives the model."""
     mels, positions = size_of(config, "num_mel_bins"), size_of(config, "max_source_positions")
     for name, content in found.items():
-        own = content["feature_extractor"] if is_extractor(content) else content
+        own = content.get("feature_extractor", content)
         values = EXTRACTOR | {key: own[key] for key in EXTRACTOR if key in own}
         frames = _frames(values)
         wrong = {
@@ -176,7 +176,7 @@ def _without_dither(found: dict[str, Json]) -> dict[str, Json]:
     """Those of the feature extractor's files that add noise, without: no two runs would agree."""
     quiet = {}
     for name, content in found.items():
-        own = content["feature_extractor"] if is_extractor(content) else content
+        own = content.get("feature_extractor", content)
         if own.get("dither"):
             own = own | {"dither": 0.0}
             quiet[name] = content | {"feature_extractor": own} if is_extractor(content) else own
