@@ -53,11 +53,10 @@ COUNTS = (5, 10, 20, 40, 80)  # of calibration clips a language
 PAIRS: dict[str, tuple[Recipe | None, Recipe | None]] = {
     "float": (FLOAT, FLOAT),
     "encoder w8": (W8, FLOAT),
-    "encoder w8a8, SmoothQuant 0.95": (W8A8, FLOAT),
-    "encoder w8a8, SmoothQuant 0.5": (HALF, FLOAT),
-    "encoder w8a8, SmoothQuant 0.7": (W8A8._replace(alpha=0.7), FLOAT),
-    "encoder w8a8, SmoothQuant 0.6": (W8A8._replace(alpha=0.6), FLOAT),
-    "encoder w8a8, SmoothQuant 0.3": (W8A8._replace(alpha=0.3), FLOAT),
+    **{
+        f"encoder w8a8, SmoothQuant {alpha}": (W8A8._replace(alpha=alpha), FLOAT)
+        for alpha in (0.95, 0.7, 0.6, 0.5, 0.3)
+    },
     "encoder w8a8, SmoothQuant off": (W8A8._replace(alpha=-1), FLOAT),
     "encoder 0.5, mean ranges": (HALF._replace(ranges="mean"), FLOAT),
     "encoder 0.5, histogram ranges": (HALF._replace(ranges="histogram"), FLOAT),
@@ -82,9 +81,10 @@ PAIRS: dict[str, tuple[Recipe | None, Recipe | None]] = {
     "both w8a8, 0.95": (W8A8, W8A8),
     "both w8": (W8, W8),
     "both w8, nothing quantised as it runs": (EXACT, EXACT),
-    "encoder 0.5, decoder w8": (HALF, W8),
-    "encoder 0.6, decoder w8": (W8A8._replace(alpha=0.6), W8),
-    "encoder 0.7, decoder w8": (W8A8._replace(alpha=0.7), W8),
+    **{
+        f"encoder {alpha}, decoder w8": (W8A8._replace(alpha=alpha), W8)
+        for alpha in (0.7, 0.6, 0.5)
+    },
     "encoder 0.5, decoder w8, nothing quantised as it runs": (HALF, EXACT),
 }
 
