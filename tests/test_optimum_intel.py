@@ -8,14 +8,12 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.peers import CONVERTED
 from common.files import read_json
 from tests.test_transcribe_alone import interpreter
 
-WANTED = [
-    "optimum-intel[openvino]==2.2.0",
-    *(f"{name}=={version(name)}" for name in ("nncf", "openvino", "openvino-tokenizers", "torch")),
-    *(f"{name}=={version(name)}" for name in ("numpy", "scipy", "soundfile")),
-]
+INSTALLED = ("nncf", "numpy", "scipy", "soundfile", "torch")  # already, and so nothing to fetch
+WANTED = [*CONVERTED["OpenVINO GenAI"], *(f"{name}=={version(name)}" for name in INSTALLED)]
 HEAR = """
 import json, sys
 import soundfile

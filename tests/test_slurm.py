@@ -110,6 +110,7 @@ class Ended(NamedTuple):
 
     status: int
     said: str
+    cancelled_is_made: bool
     again: subprocess.CompletedProcess
 
 
@@ -140,8 +141,9 @@ def end_jobs(slurm: Cluster, folder: Path) -> Ended:
                 time.sleep(1)
                 slurm.start_controller()
         status = run.wait(PATIENCE)
+    is_made = (folder / "cancelled").exists()
     again = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, **options)
-    return Ended(status, log.read_text(encoding="utf-8"), again)
+    return Ended(status, log.read_text(encoding="utf-8"), is_made, again)
 
 
 def test_runs_begin(pipeline: tuple[Running, Path], ended: tuple[Future[Ended], Path]) -> None:
@@ -159,8 +161,9 @@ def test_what_slurm_ends_is_tried_again_and_ends_well_or_in_a_sentence(
     killed: Path,  # what needs it is one of the last tests
 ) -> None:
     future, folder = ended
-    status, said, again = future.result()
+    status, said, cancelled_is_made, again = future.result()
     assert status == 1, said
+    assert not cancelled_is_made
     # Killed for its memory, and tried again with twice as much.
     assert (folder / "hungry").read_text() == "done\n", said
     assert len(numbers(folder / "hungry.jobs")) == 2
