@@ -232,6 +232,24 @@ def test_all_backends_are_fed_alike(files: Files, prepared: Path) -> None:
     assert fed == dict.fromkeys(fed, 2 * a_round)
 
 
+def test_the_embedding_tables_are_weights_too(tmp_path: Path) -> None:
+    graphs, compiled = tmp_path / "graphs.json", tmp_path / "compiled.json"
+    names = ("encoder.xml", "encoder.bin", "decoder.xml", "decoder.bin", TABLES, "operations.json")
+    write_json(graphs, {"files": [{"path": name} for name in names]})
+    parts = {part: {"files": [{"path": f"m_{part}.mxq"}]} for part in GRAPHS}
+    beside = [{"path": name} for name in ("model.safetensors", "tokenizer.json")]
+    folder = [file for part in parts.values() for file in part["files"]] + beside
+    write_json(compiled, {"parts": parts, "files": folder})
+    files = Files(tmp_path / "checkpoint.json", graphs, compiled)
+    found = {
+        name: [path.name for path in BACKENDS[name].weights(files)] for name in (OPENVINO, NPU)
+    }
+    assert found == {
+        OPENVINO: ["encoder.bin", "decoder.bin", TABLES],
+        NPU: ["m_encoder.mxq", "m_decoder.mxq", "model.safetensors"],
+    }
+
+
 def measured(name: str, files: Files, prepared: Path, out: Path) -> dict[str, Any]:
     """A backend's times, from a process of its own."""
     model = [f"--{kind}={path}" for kind, path in files._asdict().items()]
