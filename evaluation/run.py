@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, run
-from common.files import read_json, write_json
+from common.files import write_json
 from common.model_names import split
 from evaluation.hear_folder import evaluate_folder
 from evaluation.quality.score import score
 from evaluation.scoring.gate_option import bounds
 from evaluation.scoring.pairs import COMPILED, FLOAT
+from evaluation.scoring.result_files import read_result
 from runtime.folder import CPU, NPU, device_of
 
 COLUMNS = ("texts", "tokens", "at_limit")
@@ -41,7 +42,7 @@ def heard_by_float(path: Path) -> dict[str, Any]:
     Raises:
         UserError: It is that of a device alone, without the float model's texts.
     """
-    pipeline = read_json(path)
+    pipeline = read_result(path, "transcripts")
     if not all(FLOAT in row["texts"] for row in pipeline["rows"]):
         raise UserError(
             f"{path} has no texts of the float model; give --float transcripts.json as the"

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from common.cli import UserError
 from common.files import read_json, write_json
 from data.languages import FLEURS_TO_WHISPER
 from evaluation.describe import describe
+from evaluation.report import overview, table
 from evaluation.report import write as report
 from evaluation.report.audio import numbered
 from evaluation.report.comparison import on_front
@@ -27,6 +29,7 @@ from evaluation.report.halves import blame
 from evaluation.report.languages import NAMES, name_of, tag_of
 from evaluation.report.summary import verdict
 from evaluation.report.worst_clips import marked
+from evaluation.scoring import gate
 
 VOID = {"br", "link", "meta", "wbr", "col"}
 SHAPES = {"circle", "line", "path", "rect"}  # of SVG, closed by themselves
@@ -850,6 +853,36 @@ def test_commands(
         with pytest.raises(SystemExit):
             report.main([*one, "--published", text])
         assert "argument --published: it is no JSON list" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "wrong", "what"),
+    [
+        (table.main, "manifest", "quality"),
+        (table.main, "speed", "quality"),
+        (table.main, "list", "quality"),
+        (gate.main, "transcripts", "quality"),
+        (report.main, "transcripts", "quality"),
+        (report.main, "quality", "speed"),
+        (report.main, "quality", "layers"),
+        (report.main, "layers", "manifest"),
+        (overview.main, "transcripts", "quality"),
+    ],
+)
+def test_another_file_than_the_one_asked_for_is_a_sentence(
+    tmp_path: Path, command: Callable[[list[str]], None], wrong: str, what: str
+) -> None:
+    files = everything() | {"quality": sample_quality(), "list": []}
+    files["transcripts"] = {"model": "m", "target": "cpu", "folder": "f", "clips": [], "rows": []}
+    path = tmp_path / "given.json"
+    write_json(path, files[wrong])
+    write_json(tmp_path / "quality.json", files["quality"])
+    given = ["--quality", str(path if what == "quality" else tmp_path / "quality.json")]
+    given += [] if what == "quality" else [f"--{what}", str(path)]
+    given += ["--out", str(tmp_path / "page.html")]
+    plain = command in (table.main, gate.main)
+    with pytest.raises(UserError, match=rf"given\.json is no {what}\.json; give the {what}\.json"):
+        command([str(path)] if plain else given)
 
 
 @pytest.mark.parametrize("other", [{"model": "whisper-tiny"}, {"target": "aries-rb"}])

@@ -25,6 +25,7 @@ from evaluation.report.speed_sections import sides, value_of
 from evaluation.report.summary import verdict
 from evaluation.report.write import environment
 from evaluation.scoring.pairs import COMPILED, FLOAT
+from evaluation.scoring.result_files import read_result
 from evaluation.scoring.sizes import sizes_of
 
 COMPILERS = ("qbcompiler", "nncf", "openvino")
@@ -63,7 +64,7 @@ def found(compiled: Path, results: Path, boards: list[Path]) -> list[Built]:
         there = {path: path if path.is_file() else None for path in (manifest, own)}
         rows.append(Built(name, target, there[manifest], there[own]))
     for path in boards:
-        quality = read_json(path)
+        quality = read_result(path)
         manifest = compiled / quality["model"] / quality["target"] / "manifest.json"
         own = manifest if manifest.is_file() else None
         rows.append(Built(quality["model"], quality["target"], own, path))
@@ -77,7 +78,7 @@ def found(compiled: Path, results: Path, boards: list[Path]) -> list[Built]:
 
 def row_of(built: Built) -> dict[str, Any]:
     """A row as it is shown."""
-    quality = read_json(built.quality) if built.quality else None
+    quality = read_result(built.quality) if built.quality else None
     manifest = read_json(built.manifest) if built.manifest else None
     model, variant = split(built.name)
     judged = verdict(quality) if quality else {"kind": "too", "label": "Not evaluated"}
@@ -128,7 +129,7 @@ def _speeds(quality: Path | None) -> list[str]:
     """The compiled model's speed on each machine that has measured it."""
     told = []
     for path in sorted(quality.parent.glob("speed*.json")) if quality else ():
-        speed = read_json(path)
+        speed = read_result(path, "speed")
         backend, machine = sides(speed)[1], speed["machine"]
         if backend:
             figure = significant(value_of(backend, "tokens_per_second")[0])

@@ -25,7 +25,7 @@ from typing import Any
 import jinja2
 
 from common.cli import UserError, run
-from common.files import read_json, sha256_of, write_text
+from common.files import sha256_of, write_text
 from evaluation.report import comparison as several
 from evaluation.report import (
     condition_sections,
@@ -39,6 +39,7 @@ from evaluation.report import summary as summary_section
 from evaluation.report.format import size
 from evaluation.report.halves import pairings
 from evaluation.report.provenance import provenance
+from evaluation.scoring.result_files import read_result
 
 LIMIT = 5_000_000  # bytes of a page: clips are dropped from the end until it fits
 OPTIONAL = ("coverage", "layers", "keep_float", "speed", "manifest")
@@ -153,13 +154,13 @@ def _comparison_page(context: dict[str, Any]) -> str:
 
 def beside(path: Path) -> Files:
     """What lies beside a quality.json; the manifest, in its hand-off folder if that is still it."""
-    quality = read_json(path)
+    quality = read_result(path)
     places = {name: path.with_name(f"{name}.json") for name in ("layers", "speed", "transcripts")}
     places["coverage"] = path.parent.parent / "coverage.json"
     manifest = Path(quality["folder"]) / "manifest.json"
     if manifest.is_file() and sha256_of(manifest) == quality["manifest_sha256"]:
         places["manifest"] = manifest
-    return {name: read_json(place) for name, place in places.items() if place.is_file()}
+    return {name: read_result(place, name) for name, place in places.items() if place.is_file()}
 
 
 def _refuse(name: str) -> None:
@@ -195,14 +196,14 @@ def main(argv: list[str] | None = None) -> None:
         if given:
             flag = min(given).replace("_", "-")
             raise UserError(f"--{flag} goes with one --quality; several find their own")
-        results = several.in_order([(read_json(path), beside(path)) for path in args.quality])
+        results = several.in_order([(read_result(path), beside(path)) for path in args.quality])
         context = several.sections(results)
         page = _comparison_page(context)
         print(*differences.lines_of(context["pairs"], several.labels_of(results)), sep="\n")
     else:
-        files = {name: read_json(path) for name, path in given.items()}
+        files = {name: read_result(path, name) for name, path in given.items()}
         files = beside(args.quality[0]) | files
-        page = report(read_json(args.quality[0]), files, args.published)
+        page = report(read_result(args.quality[0]), files, args.published)
     write_text(args.out, page)
     print(f"{args.out}: {size(len(page.encode()))}", file=sys.stderr)
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from common.cli import UserError, run
-from common.files import read_json, write_text
+from common.files import write_text
 from evaluation.scoring.checks import (
     ACCURACY,
     RATE,
@@ -27,6 +27,7 @@ from evaluation.scoring.checks import (
 )
 from evaluation.scoring.evidence import LEVEL, evidence, largest_sum
 from evaluation.scoring.pairs import Pairs, pairs_of
+from evaluation.scoring.result_files import read_result
 
 AT_LEAST = (ACCURACY,)  # the other checks ask for a figure at most
 PASSED, FAILED, UNKNOWN = "passed", "failed", "too few clips"
@@ -186,7 +187,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("quality", type=Path, help="quality.json")
     parser.add_argument("--out", type=Path, help="written where it has passed")
     args = parser.parse_args(argv)
-    quality = read_json(args.quality)
+    quality = read_result(args.quality)
     sentence = quality["gate"]["sentence"]
     if quality["gate"]["passed"] is None:
         unheard = any(quality["gate"]["unheard"].values())
