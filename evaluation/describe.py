@@ -14,7 +14,7 @@ from common.cli import UserError, run
 from common.files import sha256_of, write_json
 from compilation.hand_off import readme, sums
 from evaluation.scoring.pairs import COMPILED, FLOAT
-from evaluation.scoring.result_files import read_result
+from evaluation.scoring.result_files import check_speed, read_result
 
 NAME, RESULTS = "evaluation.json", "evaluation/results"
 REWRITTEN = (NAME, "README.md")
@@ -61,11 +61,8 @@ def describe(folder: Path, quality: dict[str, Any], speed: dict[str, Any] | None
     Raises:
         UserError: it was measured of another folder, or this one was changed since.
     """
-    if speed and (speed["model"], speed["target"]) != (quality["model"], quality["target"]):
-        raise UserError(
-            f"--speed is of {speed['model']} for {speed['target']}, and --quality of"
-            f" {quality['model']} for {quality['target']}; give the speed.json of the same folder"
-        )
+    if speed:
+        check_speed(speed, quality, "--speed")
     if found := sums.differences(folder, REWRITTEN):
         raise UserError(f"{folder}: {found[0]}; delete the folder and run the same command again")
     if quality["manifest_sha256"] != sha256_of(folder / "manifest.json"):

@@ -112,7 +112,8 @@ def test_the_page_has_the_best_first(tmp_path: Path, capsys: pytest.CaptureFixtu
     paths = []
     for name, rate, compiled in (("a", 0.2, 100e6), ("b", 0.1, 300e6), ("c", 0.1, 200e6)):
         rows = [row(number, SAID if name == "c" else "one") for number in range(5)]
-        quality, files = result(rows, f"whisper-small@{name}", speed=sample_speed())
+        model = f"whisper-small@{name}"
+        quality, files = result(rows, model, speed=sample_speed(model))
         cell = quality["tasks"]["transcribe"]["all"]["pairings"][COMPILED]
         cell["rate"], quality["sizes"]["both"]["compiled"] = rate, compiled
         paths.append(tmp_path / name / "cpu" / "quality.json")

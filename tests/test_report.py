@@ -886,10 +886,22 @@ def test_another_file_than_the_one_asked_for_is_a_sentence(
 
 
 @pytest.mark.parametrize("other", [{"model": "whisper-tiny"}, {"target": "aries-rb"}])
-def test_the_speed_of_another_model_is_not_described(tmp_path: Path, other: dict[str, str]) -> None:
-    expected = r"^--speed is of .*, and --quality of whisper-small for cpu; give the speed\.json"
-    with pytest.raises(UserError, match=expected):
+def test_the_speed_of_another_model_is_not_shown(tmp_path: Path, other: dict[str, str]) -> None:
+    expected = r"is of .*, and --quality of whisper-small for cpu; give the speed\.json"
+    with pytest.raises(UserError, match=rf"^--speed {expected}"):
         describe(tmp_path, sample_quality(), sample_speed(**other))
+    quality, own, wrong = (tmp_path / f"{name}.json" for name in ("quality", "speed", "wrong"))
+    write_json(quality, sample_quality())
+    write_json(own, sample_speed())
+    write_json(wrong, sample_speed(**other))
+    out = ["--out", str(tmp_path / "page.html")]
+    with pytest.raises(UserError, match=rf"wrong\.json {expected}"):
+        report.main(["--quality", str(quality), "--speed", str(wrong), *out])
+    own.replace(tmp_path / "right.json")
+    wrong.replace(own)
+    with pytest.raises(UserError, match=rf"speed\.json {expected}"):
+        report.main(["--quality", str(quality), str(quality), *out])
+    report.main(["--quality", str(quality), "--speed", str(tmp_path / "right.json"), *out])
 
 
 MEASURE = "<script>addEventListener('load', () => parent.postMessage([innerWidth, document.documentElement.scrollWidth], '*'))</script></body>"

@@ -39,7 +39,7 @@ from evaluation.report import summary as summary_section
 from evaluation.report.format import size
 from evaluation.report.halves import pairings
 from evaluation.report.provenance import provenance
-from evaluation.scoring.result_files import read_result
+from evaluation.scoring.result_files import check_speed, read_result
 
 LIMIT = 5_000_000  # bytes of a page: clips are dropped from the end until it fits
 OPTIONAL = ("coverage", "layers", "keep_float", "speed", "manifest")
@@ -152,15 +152,27 @@ def _comparison_page(context: dict[str, Any]) -> str:
     return environment().get_template("comparison.html.j2").render(**context)
 
 
-def beside(path: Path) -> Files:
-    """What lies beside a quality.json; the manifest, in its hand-off folder if that is still it."""
+def beside(path: Path, given: dict[str, Path] | None = None) -> Files:
+    """What lies beside a quality.json; the manifest, in its hand-off folder if that is still it.
+
+    Args:
+        path: quality.json.
+        given: Files to be taken instead, by name.
+
+    Raises:
+        UserError: A file is another than it is called, or the speed is of another model.
+    """
     quality = read_result(path)
     places = {name: path.with_name(f"{name}.json") for name in ("layers", "speed", "transcripts")}
     places["coverage"] = path.parent.parent / "coverage.json"
     manifest = Path(quality["folder"]) / "manifest.json"
     if manifest.is_file() and sha256_of(manifest) == quality["manifest_sha256"]:
         places["manifest"] = manifest
-    return {name: read_result(place, name) for name, place in places.items() if place.is_file()}
+    places = {name: place for name, place in places.items() if place.is_file()} | (given or {})
+    files = {name: read_result(place, name) for name, place in places.items()}
+    if "speed" in files:
+        check_speed(files["speed"], quality, places["speed"])
+    return files
 
 
 def _refuse(name: str) -> None:
@@ -201,8 +213,7 @@ def main(argv: list[str] | None = None) -> None:
         page = _comparison_page(context)
         print(*differences.lines_of(context["pairs"], several.labels_of(results)), sep="\n")
     else:
-        files = {name: read_result(path, name) for name, path in given.items()}
-        files = beside(args.quality[0]) | files
+        files = beside(args.quality[0], given)
         page = report(read_result(args.quality[0]), files, args.published)
     write_text(args.out, page)
     print(f"{args.out}: {size(len(page.encode()))}", file=sys.stderr)

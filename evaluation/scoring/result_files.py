@@ -32,3 +32,21 @@ def read_result(path: Path, kind: str = "quality") -> dict[str, Any]:
     if not isinstance(found, dict) or not set(KEYS[kind]) <= found.keys():
         raise UserError(f"{path} is no {kind}.json; give the {kind}.json of a hand-off folder")
     return found
+
+
+def check_speed(speed: dict[str, Any], quality: dict[str, Any], place: Path | str) -> None:
+    """Refuse the speed of another model, or for another target, than a quality.json is of.
+
+    Args:
+        speed: speed.json.
+        quality: quality.json.
+        place: Where speed.json was found, as it is told.
+
+    Raises:
+        UserError: They are of different ones.
+    """
+    if (speed["model"], speed["target"]) != (quality["model"], quality["target"]):
+        raise UserError(
+            f"{place} is of {speed['model']} for {speed['target']}, and --quality of"
+            f" {quality['model']} for {quality['target']}; give the speed.json of the same folder"
+        )
