@@ -280,6 +280,7 @@ def sample_quality(
         "model": model,
         "target": target,
         "folder": f"compiled/{model}/{target}",
+        "manifest_sha256": "c" * 64,
         "sizes": sizes,
         "clips": clips * len(languages),
         "tasks": tasks,
@@ -902,6 +903,23 @@ def test_the_speed_of_another_model_is_not_shown(tmp_path: Path, other: dict[str
     with pytest.raises(UserError, match=rf"speed\.json {expected}"):
         report.main(["--quality", str(quality), str(quality), *out])
     report.main(["--quality", str(quality), "--speed", str(tmp_path / "right.json"), *out])
+
+
+def test_the_speed_of_another_build_is_not_shown(tmp_path: Path) -> None:
+    quality = sample_quality() | {"manifest_sha256": "0" * 64}
+    speeds = [sample_speed(), *(sample_speed() | {"manifest_sha256": c * 64} for c in "01")]
+    write_json(tmp_path / "quality.json", quality)
+    given = ["--quality", str(tmp_path / "quality.json"), "--out", str(tmp_path / "page.html")]
+    for speed, stale in zip(speeds, (False, False, True), strict=True):
+        write_json(tmp_path / "speed.json", speed)
+        if stale:
+            expected = "was measured of an earlier or a later build of compiled/whisper-small/cpu"
+            with pytest.raises(UserError, match=rf"speed\.json {expected} than --quality"):
+                report.main(given)
+            with pytest.raises(UserError, match=f"^--speed {expected}"):
+                describe(tmp_path, quality, speed)
+        else:
+            report.main(given)
 
 
 MEASURE = "<script>addEventListener('load', () => parent.postMessage([innerWidth, document.documentElement.scrollWidth], '*'))</script></body>"

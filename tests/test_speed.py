@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from common.cli import RUN, UserError
-from common.files import listed, read_json, write_json
+from common.files import listed, read_json, sha256_of, write_json
 from data.cache import local_folder
 from evaluation.speed import measure, profile
 from evaluation.speed import prepare as preparing
@@ -306,7 +306,8 @@ def test_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 BACKEND = {"name", "load_seconds", "peak_bytes", "size_bytes", "operations", *FIGURES}
-RESULT = ["model", "target", "machine", "repeats", "clips", "audio_seconds", "batch", "backends"]
+RESULT = ["model", "target", "manifest_sha256", "machine", "repeats", "clips", "audio_seconds"]
+RESULT += ["batch", "backends"]
 
 
 def test_the_result(
@@ -329,6 +330,7 @@ def test_the_result(
     json.dumps(result, allow_nan=False)
     assert list(result) == [*RESULT, "slower"]
     assert (result["model"], result["target"], result["batch"]) == ("random", "cpu", 1)
+    assert result["manifest_sha256"] == sha256_of(files.compiled)
     assert (result["repeats"], result["clips"]) == (5, 1)
     assert 1 <= result["audio_seconds"] <= 2
     assert list(result["machine"]) == ["processor", "cores", "memory_bytes", "gpu"]

@@ -34,8 +34,16 @@ def read_result(path: Path, kind: str = "quality") -> dict[str, Any]:
     return found
 
 
+def of_another_build(speed: dict[str, Any], quality: dict[str, Any]) -> bool:
+    """Whether a speed was measured of a folder with another manifest than a quality.json's.
+
+    An old speed.json does not say of which.
+    """
+    return speed.get("manifest_sha256") not in (None, quality["manifest_sha256"])
+
+
 def check_speed(speed: dict[str, Any], quality: dict[str, Any], place: Path | str) -> None:
-    """Refuse the speed of another model, or for another target, than a quality.json is of.
+    """Refuse the speed of another model, target or build than a quality.json is of.
 
     Args:
         speed: speed.json.
@@ -49,4 +57,9 @@ def check_speed(speed: dict[str, Any], quality: dict[str, Any], place: Path | st
         raise UserError(
             f"{place} is of {speed['model']} for {speed['target']}, and --quality of"
             f" {quality['model']} for {quality['target']}; give the speed.json of the same folder"
+        )
+    if of_another_build(speed, quality):
+        raise UserError(
+            f"{place} was measured of an earlier or a later build of {quality['folder']} than"
+            " --quality; measure both of the folder that is there"
         )
