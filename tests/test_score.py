@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,30 @@ def test_intervals_are_of_pairs_and_repeatable() -> None:
     # Of a share of 0.5 in n clips, about 1.96 standard errors on each side.
     low, high = bootstrap.interval(bootstrap.rate, np.array([0, 1] * 200), np.ones(400))
     assert high - low == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 400), rel=0.1)
+
+
+def test_intervals_are_the_same_however_many_draws_there_are_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(1)
+    before, after, size = rng.integers(0, 4, 70), rng.integers(0, 4, 70), rng.integers(4, 30, 70)
+    draws = np.random.default_rng(0).multinomial(70, np.full(70, 1 / 70), bootstrap.DRAWS)
+    rises = (draws @ (after - before)) / (draws @ size)
+    at_once = bootstrap.interval(bootstrap.difference, before, after, size)
+    assert at_once == tuple(np.percentile(rises, [2.5, 97.5]))
+    for counts in (1, 70 * 300, 70 * bootstrap.DRAWS - 1):
+        monkeypatch.setattr(bootstrap, "COUNTS", counts)
+        assert bootstrap.interval(bootstrap.difference, before, after, size) == at_once
+
+
+def test_intervals_of_many_clips_take_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "DRAWS", 40)
+    monkeypatch.setattr(bootstrap, "COUNTS", 20_000)
+    tracemalloc.start()
+    bootstrap.interval(bootstrap.rate, np.zeros(10_000), np.ones(10_000))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 8 * 10_000 * 12  # and not twice 40 draws
 
 
 def many(language: str, right: int, wrong: int) -> list[dict[str, Any]]:
