@@ -1,5 +1,6 @@
 """The report: one page of what was measured, whole, the same bytes each time, right in any language."""
 
+import itertools
 import json
 import random
 import re
@@ -27,6 +28,7 @@ from evaluation.report.condition_sections import conditions
 from evaluation.report.format import number, percent, points, significant, size
 from evaluation.report.halves import blame
 from evaluation.report.languages import NAMES, name_of, tag_of
+from evaluation.report.scatter import HEIGHT, RADIUS, Point, plot
 from evaluation.report.summary import verdict
 from evaluation.report.worst_clips import marked
 from evaluation.scoring import gate
@@ -812,6 +814,18 @@ def test_a_comparison() -> None:
     assert text.count('class="scatter"') == 4
     assert all(name_of(language) in page.text for language in LANGUAGES)
     assert report.comparison(results()) == text
+
+
+def test_equal_results_stay_in_the_plot_and_none_lies_over_another() -> None:
+    pairs = [*[(200.0, 0.1)] * 60, (100.0, 0.3), (220.0, 0.31)]
+    points_ = [Point(n, f"m{n}", (400.0, 0.1), pair) for n, pair in enumerate(pairs, 1)]
+    image = plot(points_, "MB", more_is_better=False)
+    found = re.findall(r'class="compiled" cx="([\d.-]+)%" cy="([\d.-]+)"', image)
+    places = [tuple(map(float, pair)) for pair in found]
+    assert len(places) == len(set(places)) == 62
+    assert all(0 < x < 99 and RADIUS <= y <= HEIGHT - RADIUS for x, y in places)
+    for (x, y), (other_x, other_y) in itertools.combinations(places, 2):
+        assert abs(x - other_x) >= 5.99 or abs(y - other_y) >= 2 * RADIUS
 
 
 def test_the_front() -> None:
