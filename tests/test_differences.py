@@ -128,6 +128,24 @@ def test_the_page_has_the_best_first(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "Any two, clip by clip" in page.text and "by size, the best first" in page.text
 
 
+def test_two_results_of_one_folder_have_names_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [tmp_path / name / "quality.json" for name in ("board", "desk")]
+    for path in paths:
+        write_json(path, result([])[0])
+    third = tmp_path / "third.json"
+    write_json(third, result([])[0] | {"folder": "elsewhere"})
+    write.main(["--quality", *map(str, (*paths, third)), "--out", str(tmp_path / "page.html")])
+    label = "whisper-small for cpu"
+    folder = f"{label}, compiled/whisper-small/cpu"
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        f"1 {folder}, {paths[0]}",
+        f"2 {folder}, {paths[1]}",
+        f"3 {label}, elsewhere",
+    ]
+
+
 def test_what_is_not_known_is_in_no_order() -> None:
     measures = [(0.2, None, 1.0), (0.1, None, None)]
     found = {one["by"]: one["indices"] for one in orders(measures)}

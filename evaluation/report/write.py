@@ -25,7 +25,7 @@ from typing import Any
 import jinja2
 
 from common.cli import UserError, run
-from common.files import sha256_of, write_text
+from common.files import write_text
 from evaluation.report import comparison as several
 from evaluation.report import (
     condition_sections,
@@ -36,10 +36,11 @@ from evaluation.report import (
     worst_clips,
 )
 from evaluation.report import summary as summary_section
+from evaluation.report.beside import Files, beside
 from evaluation.report.format import size
 from evaluation.report.halves import pairings
 from evaluation.report.provenance import provenance
-from evaluation.scoring.result_files import check_speed, read_result
+from evaluation.scoring.result_files import read_result
 
 LIMIT = 5_000_000  # bytes of a page: clips are dropped from the end until it fits
 OPTIONAL = ("coverage", "layers", "keep_float", "speed", "manifest")
@@ -56,7 +57,6 @@ CONTENTS = {
     "clips": "Worst clips",
     "provenance": "Provenance",
 }
-Files = dict[str, Any]  # by the names in OPTIONAL, what the files hold that there are
 
 
 @functools.cache
@@ -150,29 +150,6 @@ def comparison(results: list[tuple[dict[str, Any], Files]]) -> str:
 
 def _comparison_page(context: dict[str, Any]) -> str:
     return environment().get_template("comparison.html.j2").render(**context)
-
-
-def beside(path: Path, given: dict[str, Path] | None = None) -> Files:
-    """What lies beside a quality.json; the manifest, in its hand-off folder if that is still it.
-
-    Args:
-        path: quality.json.
-        given: Files to be taken instead, by name.
-
-    Raises:
-        UserError: A file is another than it is called, or the speed is of another model.
-    """
-    quality = read_result(path)
-    places = {name: path.with_name(f"{name}.json") for name in ("layers", "speed", "transcripts")}
-    places["coverage"] = path.parent.parent / "coverage.json"
-    manifest = Path(quality["folder"]) / "manifest.json"
-    if manifest.is_file() and sha256_of(manifest) == quality["manifest_sha256"]:
-        places["manifest"] = manifest
-    places = {name: place for name, place in places.items() if place.is_file()} | (given or {})
-    files = {name: read_result(place, name) for name, place in places.items()}
-    if "speed" in files:
-        check_speed(files["speed"], quality, places["speed"])
-    return files
 
 
 def _refuse(name: str) -> None:
