@@ -107,6 +107,12 @@ def test_nothing_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         overview.main([])
 
 
+@pytest.mark.parametrize("name", ["compiled", "results"])
+def test_a_folder_that_is_not_there_is_a_sentence(home: Path, name: str) -> None:
+    with pytest.raises(UserError, match=rf"^--{name} nowhere is no folder; name"):
+        overview.main([f"--{name}", "nowhere"])
+
+
 def test_sizes_of_parts() -> None:
     files = [{"path": "a.bin", "bytes": 3}, {"path": "a.xml", "bytes": 5}]
     sizes = sizes_of({"encoder": {"files": files, "float_weights": [{"bytes": 9}]}})

@@ -207,6 +207,10 @@ def main(argv: list[str] | None = None) -> None:
     add("--quality", type=Path, nargs="*", default=[], help="results of boards: quality.json")
     add("--out", type=Path, help="a page, HTML")
     args = parser.parse_args(argv)
+    for name in ("compiled", "results"):  # those that nobody has named need not be there
+        folder = getattr(args, name)
+        if folder != parser.get_default(name) and not folder.is_dir():
+            raise UserError(f"--{name} {folder} is no folder; name the one that holds MODEL/TARGET")
     rows = [row_of(one) for one in found(args.compiled, args.results, args.quality)]
     tables = tables_of(rows)
     print(markdown(tables), end="")
