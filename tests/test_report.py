@@ -900,6 +900,15 @@ def test_another_file_than_the_one_asked_for_is_a_sentence(
         command([str(path)] if plain else given)
 
 
+def test_nobody_is_told_to_delete_a_file_of_theirs(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# Words\n", encoding="utf-8")
+    expected = (
+        r"README\.md is no JSON \(.*\); if a run has made it, .* if you have named it, name ano"
+    )
+    with pytest.raises(UserError, match=expected):
+        table.main([str(tmp_path / "README.md")])
+
+
 @pytest.mark.parametrize("other", [{"model": "whisper-tiny"}, {"target": "aries-rb"}])
 def test_the_speed_of_another_model_is_not_shown(tmp_path: Path, other: dict[str, str]) -> None:
     expected = r"is of .*, and --quality of whisper-small for cpu; give the speed\.json"
