@@ -203,6 +203,23 @@ def test_few_clips_are_no_failure_and_the_sentence_says_so() -> None:
     assert equal["passed"] and "too few" not in equal["sentence"]
 
 
+def test_what_is_missing_is_named() -> None:
+    sample = heard(many("de_de", 5, 0))
+    assert score(sample, None)["gate"]["sentence"] == "not judged: no bounds"
+    name = "compiled+compiled"
+    sample["rows"] = [{**one, "texts": {name: one["texts"][name]}} for one in sample["rows"]]
+    float_texts = "not judged: no texts of the float model"
+    assert score(sample, BOUNDS)["gate"]["sentence"] == float_texts
+    assert score(sample, None)["gate"]["sentence"] == f"{float_texts} and no bounds"
+
+
+def test_help_names_the_bounds(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        score_main(["--help"])
+    said = capsys.readouterr().out.rpartition("--gate GATE")[2]
+    assert all(name in said for name in BOUNDS)
+
+
 def test_distances() -> None:
     reference = np.array([3.0, -1.0], np.float32)
     found = distance(reference, reference + np.array([0.1, -0.1], np.float32))
