@@ -193,7 +193,10 @@ def test_a_lost_language_is_named_with_figure_and_bound(tmp_path: Path) -> None:
 def test_few_clips_are_no_failure_and_the_sentence_says_so() -> None:
     judged = score(heard(many("de_de", 4, 1)), BOUNDS)["gate"]
     assert judged["passed"] and "too few" not in judged["sentence"]
-    assert "with 5 clips a rise of the error rate below 51.9 points cannot" in judged["sentence"]
+    assert (
+        "with 5 clips a rise of the error rate by less than 51.9 percentage points cannot"
+        in (judged["sentence"])
+    )
     many_clips = score(heard(many("de_de", 240, 60)), BOUNDS)["gate"]
     assert not many_clips["passed"]
     lost = score(heard(many("de_de", 0, 3)), BOUNDS)["gate"]
@@ -201,6 +204,17 @@ def test_few_clips_are_no_failure_and_the_sentence_says_so() -> None:
     assert "; on 7 of them there are too few clips to tell" in lost["sentence"]
     equal = score(heard(many("de_de", 80, 0)), BOUNDS)["gate"]
     assert equal["passed"] and "too few" not in equal["sentence"]
+
+
+def test_every_rise_has_its_unit() -> None:
+    rises = [
+        {"task": "transcribe", "clips": 4, "float": 0.1, "seen": 0.186, "verdict": "passed"},
+        {"task": "translate", "clips": 5, "float": 0.01, "seen": 0.042, "verdict": "passed"},
+    ]
+    assert gate.passed(rises, rises) == (
+        "passed: 2 checks; with 5 clips a rise of the error rate by less than 86 % of itself"
+        " (transcribe) or by less than 3.2 percentage points (translate) cannot be seen"
+    )
 
 
 def test_what_is_missing_is_named() -> None:

@@ -146,9 +146,9 @@ def passed(checks: list[dict[str, Any]], rates: list[dict[str, Any]]) -> str:
     doubt = f"; on {unknown} of them there are too few clips to tell" if unknown else ""
     clips = max(check["clips"] for check in rates)
     rises = [f"{rise_of(check)} ({check['task']})" for check in rates]
-    hidden = " and ".join(rises) if len(rises) > 1 else rise_of(rates[0])
+    hidden = " or by ".join(rises) if len(rises) > 1 else rise_of(rates[0])
     return (
-        f"passed: {len(checks)} checks{doubt}; with {clips} clips a rise of the error rate below"
+        f"passed: {len(checks)} checks{doubt}; with {clips} clips a rise of the error rate by"
         f" {hidden} cannot be seen"
     )
 
@@ -157,8 +157,9 @@ def rise_of(check: dict[str, Any]) -> str:
     """The least rise of an error rate that its clips show, in words."""
     more = check["seen"] - check["float"]
     if more <= check["float"]:
-        return f"{100 * more / check['float']:.0f} %"
-    return f"{100 * more:.1f} points"  # several times a rate that is next to nothing
+        return f"less than {100 * more / check['float']:.0f} % of itself"
+    # Several times a rate that is next to nothing.
+    return f"less than {100 * more:.1f} percentage points"
 
 
 def named(unheard: dict[str, dict[str, float]]) -> str:
