@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 
 from common.cli import UserError
+from common.files import write_json
 from common.repetition import loop_in
 from evaluation.layers import coverage
 from evaluation.quality.distances import distance, logit_distances
 from evaluation.quality.score import main as score_main
 from evaluation.quality.score import score
+from evaluation.report.summary import verdict
 from evaluation.scoring import bootstrap, gate
 from evaluation.scoring.decibels import decibels
+from evaluation.scoring.gate_sentences import passed
 from evaluation.scoring.text_errors import in_wrong_script
 
 BOUNDS = {
@@ -200,10 +203,23 @@ def test_few_clips_are_no_failure_and_the_sentence_says_so() -> None:
     many_clips = score(heard(many("de_de", 240, 60)), BOUNDS)["gate"]
     assert not many_clips["passed"]
     lost = score(heard(many("de_de", 0, 3)), BOUNDS)["gate"]
-    assert lost["passed"] and {check["verdict"] for check in lost["checks"]} == {"too few clips"}
-    assert "; on 7 of them there are too few clips to tell" in lost["sentence"]
+    assert {check["verdict"] for check in lost["checks"]} == {"too few clips"}
+    assert (lost["passed"], lost["sentence"]) == (None, "not judged: too few clips (3 of 5 needed)")
     equal = score(heard(many("de_de", 80, 0)), BOUNDS)["gate"]
     assert equal["passed"] and "too few" not in equal["sentence"]
+
+
+def test_a_model_of_too_few_clips_is_let_through_and_not_said_to_have_passed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quality = score(heard(many("de_de", 0, 3)) | {"sizes": {"both": {}}}, BOUNDS)
+    write_json(tmp_path / "quality.json", quality)
+    gate.main([str(tmp_path / "quality.json"), "--out", str(tmp_path / "passed.txt")])
+    sentence = "not judged: too few clips (3 of 5 needed)"
+    assert capsys.readouterr().out == f"m for cpu: {sentence}\n"
+    assert (tmp_path / "passed.txt").read_text(encoding="utf-8") == f"{sentence}\n"
+    shown = verdict(quality)
+    assert (shown["label"], shown["sentence"]) == ("Not judged", "Too few clips (3 of 5 needed)")
 
 
 def test_every_rise_has_its_unit() -> None:
@@ -211,7 +227,7 @@ def test_every_rise_has_its_unit() -> None:
         {"task": "transcribe", "clips": 4, "float": 0.1, "seen": 0.186, "verdict": "passed"},
         {"task": "translate", "clips": 5, "float": 0.01, "seen": 0.042, "verdict": "passed"},
     ]
-    assert gate.passed(rises, rises) == (
+    assert passed(rises, rises) == (
         "passed: 2 checks; with 5 clips a rise of the error rate by less than 86 % of itself"
         " (transcribe) or by less than 3.2 percentage points (translate) cannot be seen"
     )
