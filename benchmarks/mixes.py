@@ -105,7 +105,7 @@ def errors(heard: list[Heard]) -> tuple[np.ndarray, np.ndarray]:
 def figures(own: list[Heard], before: list[Heard]) -> list[str]:
     """Error rate, difference to float with its interval, recordings with a loop."""
     (after, units), (base, _) = errors(own), errors(before)
-    low, high = bootstrap.interval(bootstrap.difference, base, after, units)
+    low, high = bootstrap.interval_of_difference(base, after, units)
     difference = (after - base).sum() / units.sum()
     return [
         f"{100 * after.sum() / units.sum():.2f}",

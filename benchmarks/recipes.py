@@ -135,7 +135,7 @@ def row(name: str, own: Figures, before: Figures, clips: list[Clip], size: int) 
     ]
     edits = np.array([[one.edits for one in pair] for pair in pairs])
     units = np.array([pair[0].units for pair in pairs])
-    low, high = bootstrap.interval(bootstrap.difference, edits[:, 0], edits[:, 1], units)
+    low, high = bootstrap.interval_of_difference(edits[:, 0], edits[:, 1], units)
     same = np.mean([a == b for a, b in zip(before.texts, own.texts, strict=True)])
     worse, better = np.mean(edits[:, 1] > edits[:, 0]), np.mean(edits[:, 1] < edits[:, 0])
     rate = edits.sum(0) / units.sum()

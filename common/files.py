@@ -108,7 +108,8 @@ def read_json(path: Path) -> Any:
         raise UserError(f"{path} is missing; run what makes it, or get it again") from None
     except ValueError as error:
         raise UserError(
-            f"{path} is no JSON ({error}); delete it and run the same command again, or get it anew"
+            f"{path} is no JSON ({error}); if a run has made it, delete it and run the same command"
+            " again; if you have named it, name another"
         ) from None
 
 

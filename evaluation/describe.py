@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, run
-from common.files import read_json, sha256_of, write_json
+from common.files import sha256_of, write_json
 from compilation.hand_off import readme, sums
 from evaluation.scoring.pairs import COMPILED, FLOAT
+from evaluation.scoring.result_files import check_speed, read_result
 
 NAME, RESULTS = "evaluation.json", "evaluation/results"
 REWRITTEN = (NAME, "README.md")
@@ -60,11 +61,8 @@ def describe(folder: Path, quality: dict[str, Any], speed: dict[str, Any] | None
     Raises:
         UserError: it was measured of another folder, or this one was changed since.
     """
-    if speed and (speed["model"], speed["target"]) != (quality["model"], quality["target"]):
-        raise UserError(
-            f"--speed is of {speed['model']} for {speed['target']}, and --quality of"
-            f" {quality['model']} for {quality['target']}; give the speed.json of the same folder"
-        )
+    if speed:
+        check_speed(speed, quality, "--speed")
     if found := sums.differences(folder, REWRITTEN):
         raise UserError(f"{folder}: {found[0]}; delete the folder and run the same command again")
     if quality["manifest_sha256"] != sha256_of(folder / "manifest.json"):
@@ -148,8 +146,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--speed", type=Path, help="speed.json of the folder")
     parser.add_argument("--out", type=Path, required=True, help="evaluation.json in the folder")
     args = parser.parse_args(argv)
-    speed = read_json(args.speed) if args.speed else None
-    describe(args.out.parent, read_json(args.quality), speed)
+    speed = read_result(args.speed, "speed") if args.speed else None
+    describe(args.out.parent, read_result(args.quality), speed)
 
 
 if __name__ == "__main__":

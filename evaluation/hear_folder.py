@@ -28,8 +28,12 @@ def clips_for(manifest: dict[str, Any], folder: Path) -> list[Path]:
     """Manifests of the clips in the languages that a hand-off folder was calibrated with.
 
     Raises:
-        UserError: there are none.
+        UserError: there are none, or no such folder.
     """
+    if not folder.is_dir():
+        raise UserError(
+            f"--clips {folder} is no folder; give a folder such as data/audio_files/evaluation"
+        )
     languages = spoken_in(manifest["calibration"]["encoder"]["samples"])
     found = [path for path in sorted(folder.glob("*.jsonl")) if path.stem in languages]
     if not found:

@@ -24,12 +24,13 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, run
-from common.files import read_json, write_json
+from common.files import write_json
 from common.model_names import split
 from evaluation.hear_folder import evaluate_folder
 from evaluation.quality.score import score
-from evaluation.scoring.gate_option import bounds
+from evaluation.scoring.gate_option import HELP, bounds
 from evaluation.scoring.pairs import COMPILED, FLOAT
+from evaluation.scoring.result_files import read_result
 from runtime.folder import CPU, NPU, device_of
 
 COLUMNS = ("texts", "tokens", "at_limit")
@@ -41,7 +42,7 @@ def heard_by_float(path: Path) -> dict[str, Any]:
     Raises:
         UserError: It is that of a device alone, without the float model's texts.
     """
-    pipeline = read_json(path)
+    pipeline = read_result(path, "transcripts")
     if not all(FLOAT in row["texts"] for row in pipeline["rows"]):
         raise UserError(
             f"{path} has no texts of the float model; give --float transcripts.json as the"
@@ -91,7 +92,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     add("--device", choices=[CPU, NPU], help="that the folder must be for")
     add("--float", type=Path, dest="pipeline", help="transcripts.json of the pipeline")
-    add("--gate", type=bounds, help="bounds, as evaluation.gate of config.yaml, as JSON")
+    add("--gate", type=bounds, help=HELP)
     add("--beams", type=int, default=1, help="of the search for a text; 1, the default, is greedy")
     add("--out", type=Path, required=True, help="folder for transcripts.json and quality.json")
     args = parser.parse_args(argv)

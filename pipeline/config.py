@@ -4,6 +4,7 @@ Messages name the key, its value, what is allowed and the nearest match. What a 
 (names that refer to other keys, shares that add up) is checked here too.
 """
 
+import json
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -189,5 +190,18 @@ def _about(schema: dict[str, Any]) -> str:
 
 
 def _show(value: Any) -> str:
-    """A value as it would stand in YAML."""
-    return f"`{value}`" if isinstance(value, str) else f"`{str(value).lower()}`"
+    """A value as it would stand in YAML; a text in quotes where it would else be read as none."""
+    if isinstance(value, str):
+        return (
+            f"`{value}`"
+            if _reads_as_itself(value)
+            else f"`{json.dumps(value, ensure_ascii=False)}`"
+        )
+    return f"`{str(value).lower()}`"
+
+
+def _reads_as_itself(text: str) -> bool:
+    try:
+        return yaml.load(text, LOADER) == text
+    except yaml.YAMLError:
+        return False

@@ -267,6 +267,8 @@ def test_silence_is_of_no_language(tmp_path: Path, checkpoint: Path, clips: list
     manifest = {"calibration": {"encoder": encoder_set}}
     assert languages_of(manifest) == ["ko"]
     assert clips_for(manifest, korean.parent) == [korean]
+    with pytest.raises(UserError, match=r"^--clips .*nowhere is no folder; give a folder such as"):
+        clips_for(manifest, korean.parent / "nowhere")
     counts = decoder_set["coverage"]
     assert counts["languages"].keys() == {"ko_kr"}
     assert counts["languages"]["ko_kr"]["samples"] == counts["all"]["samples"] - 1

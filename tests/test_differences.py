@@ -112,7 +112,8 @@ def test_the_page_has_the_best_first(tmp_path: Path, capsys: pytest.CaptureFixtu
     paths = []
     for name, rate, compiled in (("a", 0.2, 100e6), ("b", 0.1, 300e6), ("c", 0.1, 200e6)):
         rows = [row(number, SAID if name == "c" else "one") for number in range(5)]
-        quality, files = result(rows, f"whisper-small@{name}", speed=sample_speed())
+        model = f"whisper-small@{name}"
+        quality, files = result(rows, model, speed=sample_speed(model))
         cell = quality["tasks"]["transcribe"]["all"]["pairings"][COMPILED]
         cell["rate"], quality["sizes"]["both"]["compiled"] = rate, compiled
         paths.append(tmp_path / name / "cpu" / "quality.json")
@@ -125,6 +126,24 @@ def test_the_page_has_the_best_first(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert said[:3] == [f"{n} whisper-small@{x} for cpu" for n, x in enumerate("cba", 1)]
     assert "1 to 2, transcribe: +75.0 points (75.0 to 75.0), 5 clips" in said
     assert "Any two, clip by clip" in page.text and "by size, the best first" in page.text
+
+
+def test_two_results_of_one_folder_have_names_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [tmp_path / name / "quality.json" for name in ("board", "desk")]
+    for path in paths:
+        write_json(path, result([])[0])
+    third = tmp_path / "third.json"
+    write_json(third, result([])[0] | {"folder": "elsewhere"})
+    write.main(["--quality", *map(str, (*paths, third)), "--out", str(tmp_path / "page.html")])
+    label = "whisper-small for cpu"
+    folder = f"{label}, compiled/whisper-small/cpu"
+    assert capsys.readouterr().out.splitlines()[:3] == [
+        f"1 {folder}, {paths[0]}",
+        f"2 {folder}, {paths[1]}",
+        f"3 {label}, elsewhere",
+    ]
 
 
 def test_what_is_not_known_is_in_no_order() -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from evaluation.quality.score import score
 from evaluation.report import write
 from evaluation.report.table import table_of
 from evaluation.scoring import gate
-from evaluation.speed.npu_meter import npu_meter
+from evaluation.speed.npu_meter import NpuMeter, npu_meter
 from evaluation.transcription.transcribe_clips import Transcribed
 from tests.imports import ROOT
 from tests.test_npu_folder import device, running  # noqa: F401
@@ -179,6 +180,37 @@ class Library:
     @staticmethod
     def mbltmlGetNPUClock(kind: int, number: int) -> int:
         raise NotImplementedError
+
+
+@pytest.mark.parametrize("failing", [1, 100])
+def test_a_reading_that_fails_is_left_out_and_the_meter_reads_on(
+    failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evaluation.speed.npu_meter.INTERVAL", 0.001)
+    given = [4.0, *[RuntimeError("busy")] * failing, 6.0, 8.0]
+    read, read_on = threading.Event(), threading.Event()
+
+    def power(kind: int, number: int) -> float:
+        if not given:
+            read.set()
+            read_on.wait()
+            return 6.0
+        one = given.pop(0)
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    library = type("Failing", (Library,), {"mbltmlGetTotalPower": staticmethod(power)})
+    meter = NpuMeter(library, "aries-rb", 0)
+    assert read.wait(10), "the meter has ended"
+    read_on.set()
+    meter.close()
+    told = meter.last(60)
+    assert told["celsius"] == 51
+    if failing == 1:
+        assert (told["watts"], told["joules"]) == (6, 360)
+    else:
+        assert not {"watts", "joules"} & set(told)
 
 
 def test_power_and_memory_are_read_where_the_library_is(

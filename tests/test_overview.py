@@ -51,6 +51,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_json(results / NAMES[0] / "cpu/speed.json", sample_speed())
     other = sample_speed(factor=0.1)
     other["machine"] |= {"processor": "Another", "cores": 4}
+    other["manifest_sha256"] = "of an earlier build"
     write_json(results / NAMES[0] / "cpu/speed-another.json", other)
     build(tmp_path, NAMES[0], "aries-rb", {"quantise": {"qbcompiler": "1.3.0", "torch": "2.7.1"}})
     evaluate(results / "gone/cpu/quality.json", "gone", "cpu", None, passed=False)
@@ -77,7 +78,10 @@ def test_every_folder_and_every_result_has_a_row(
     assert (npu["compiler"], npu["weights"]) == ("qbcompiler 1.3.0", "100\u202fMB")
     assert plain["compiler"] == "nncf 3.4.0, openvino 2026.4.1" and "→" in plain["transcribe, %"]
     assert (
-        plain["tokens a second"].count("; ") == 1 and "Another, 4 cores" in plain["tokens a second"]
+        plain["tokens a second"].count("; ")
+        == plain["tokens a second"].count("another folder")
+        == 1
+        and "Another, 4 cores, of another folder" in plain["tokens a second"]
     )
     assert plain["built"] == "2026-09-21" and variant["tokens a second"] == "–"
     assert rows[6][:3] == ["model", "variant", "target"] and rows[6][3:] == ["de_de", "ko_kr"]
@@ -101,6 +105,12 @@ def test_nothing_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"nothing is built: compiled and evaluation/results hold"):
         overview.main([])
+
+
+@pytest.mark.parametrize("name", ["compiled", "results"])
+def test_a_folder_that_is_not_there_is_a_sentence(home: Path, name: str) -> None:
+    with pytest.raises(UserError, match=rf"^--{name} nowhere is no folder; name"):
+        overview.main([f"--{name}", "nowhere"])
 
 
 def test_sizes_of_parts() -> None:

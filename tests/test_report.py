@@ -1,11 +1,13 @@
 """The report: one page of what was measured, whole, the same bytes each time, right in any language."""
 
+import itertools
 import json
 import random
 import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from common.cli import UserError
 from common.files import read_json, write_json
 from data.languages import FLEURS_TO_WHISPER
 from evaluation.describe import describe
+from evaluation.report import overview, table
 from evaluation.report import write as report
 from evaluation.report.audio import numbered
 from evaluation.report.comparison import on_front
@@ -25,8 +28,10 @@ from evaluation.report.condition_sections import conditions
 from evaluation.report.format import number, percent, points, significant, size
 from evaluation.report.halves import blame
 from evaluation.report.languages import NAMES, name_of, tag_of
+from evaluation.report.scatter import HEIGHT, RADIUS, Point, plot
 from evaluation.report.summary import verdict
 from evaluation.report.worst_clips import marked
+from evaluation.scoring import gate
 
 VOID = {"br", "link", "meta", "wbr", "col"}
 SHAPES = {"circle", "line", "path", "rect"}  # of SVG, closed by themselves
@@ -277,6 +282,7 @@ def sample_quality(
         "model": model,
         "target": target,
         "folder": f"compiled/{model}/{target}",
+        "manifest_sha256": "c" * 64,
         "sizes": sizes,
         "clips": clips * len(languages),
         "tasks": tasks,
@@ -810,6 +816,18 @@ def test_a_comparison() -> None:
     assert report.comparison(results()) == text
 
 
+def test_equal_results_stay_in_the_plot_and_none_lies_over_another() -> None:
+    pairs = [*[(200.0, 0.1)] * 60, (100.0, 0.3), (220.0, 0.31)]
+    points_ = [Point(n, f"m{n}", (400.0, 0.1), pair) for n, pair in enumerate(pairs, 1)]
+    image = plot(points_, "MB", more_is_better=False)
+    found = re.findall(r'class="compiled" cx="([\d.-]+)%" cy="([\d.-]+)"', image)
+    places = [tuple(map(float, pair)) for pair in found]
+    assert len(places) == len(set(places)) == 62
+    assert all(0 < x < 99 and RADIUS <= y <= HEIGHT - RADIUS for x, y in places)
+    for (x, y), (other_x, other_y) in itertools.combinations(places, 2):
+        assert abs(x - other_x) >= 5.99 or abs(y - other_y) >= 2 * RADIUS
+
+
 def test_the_front() -> None:
     assert on_front([(1, 2, 3), (2, 2, 3), (2, 1, 3), (1, 2, 3), (None, 0, 0)]) == [
         True,
@@ -852,11 +870,79 @@ def test_commands(
         assert "argument --published: it is no JSON list" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("other", [{"model": "whisper-tiny"}, {"target": "aries-rb"}])
-def test_the_speed_of_another_model_is_not_described(tmp_path: Path, other: dict[str, str]) -> None:
-    expected = r"^--speed is of .*, and --quality of whisper-small for cpu; give the speed\.json"
+@pytest.mark.parametrize(
+    ("command", "wrong", "what"),
+    [
+        (table.main, "manifest", "quality"),
+        (table.main, "speed", "quality"),
+        (table.main, "list", "quality"),
+        (gate.main, "transcripts", "quality"),
+        (report.main, "transcripts", "quality"),
+        (report.main, "quality", "speed"),
+        (report.main, "quality", "layers"),
+        (report.main, "layers", "manifest"),
+        (overview.main, "transcripts", "quality"),
+    ],
+)
+def test_another_file_than_the_one_asked_for_is_a_sentence(
+    tmp_path: Path, command: Callable[[list[str]], None], wrong: str, what: str
+) -> None:
+    files = everything() | {"quality": sample_quality(), "list": []}
+    files["transcripts"] = {"model": "m", "target": "cpu", "folder": "f", "clips": [], "rows": []}
+    path = tmp_path / "given.json"
+    write_json(path, files[wrong])
+    write_json(tmp_path / "quality.json", files["quality"])
+    given = ["--quality", str(path if what == "quality" else tmp_path / "quality.json")]
+    given += [] if what == "quality" else [f"--{what}", str(path)]
+    given += ["--out", str(tmp_path / "page.html")]
+    plain = command in (table.main, gate.main)
+    with pytest.raises(UserError, match=rf"given\.json is no {what}\.json; give the {what}\.json"):
+        command([str(path)] if plain else given)
+
+
+def test_nobody_is_told_to_delete_a_file_of_theirs(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# Words\n", encoding="utf-8")
+    expected = (
+        r"README\.md is no JSON \(.*\); if a run has made it, .* if you have named it, name ano"
+    )
     with pytest.raises(UserError, match=expected):
+        table.main([str(tmp_path / "README.md")])
+
+
+@pytest.mark.parametrize("other", [{"model": "whisper-tiny"}, {"target": "aries-rb"}])
+def test_the_speed_of_another_model_is_not_shown(tmp_path: Path, other: dict[str, str]) -> None:
+    expected = r"is of .*, and --quality of whisper-small for cpu; give the speed\.json"
+    with pytest.raises(UserError, match=rf"^--speed {expected}"):
         describe(tmp_path, sample_quality(), sample_speed(**other))
+    quality, own, wrong = (tmp_path / f"{name}.json" for name in ("quality", "speed", "wrong"))
+    write_json(quality, sample_quality())
+    write_json(own, sample_speed())
+    write_json(wrong, sample_speed(**other))
+    out = ["--out", str(tmp_path / "page.html")]
+    with pytest.raises(UserError, match=rf"wrong\.json {expected}"):
+        report.main(["--quality", str(quality), "--speed", str(wrong), *out])
+    own.replace(tmp_path / "right.json")
+    wrong.replace(own)
+    with pytest.raises(UserError, match=rf"speed\.json {expected}"):
+        report.main(["--quality", str(quality), str(quality), *out])
+    report.main(["--quality", str(quality), "--speed", str(tmp_path / "right.json"), *out])
+
+
+def test_the_speed_of_another_build_is_not_shown(tmp_path: Path) -> None:
+    quality = sample_quality() | {"manifest_sha256": "0" * 64}
+    speeds = [sample_speed(), *(sample_speed() | {"manifest_sha256": c * 64} for c in "01")]
+    write_json(tmp_path / "quality.json", quality)
+    given = ["--quality", str(tmp_path / "quality.json"), "--out", str(tmp_path / "page.html")]
+    for speed, stale in zip(speeds, (False, False, True), strict=True):
+        write_json(tmp_path / "speed.json", speed)
+        if stale:
+            expected = "was measured of an earlier or a later build of compiled/whisper-small/cpu"
+            with pytest.raises(UserError, match=rf"speed\.json {expected} than --quality"):
+                report.main(given)
+            with pytest.raises(UserError, match=f"^--speed {expected}"):
+                describe(tmp_path, quality, speed)
+        else:
+            report.main(given)
 
 
 MEASURE = "<script>addEventListener('load', () => parent.postMessage([innerWidth, document.documentElement.scrollWidth], '*'))</script></body>"

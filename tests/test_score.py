@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,16 @@ import numpy as np
 import pytest
 
 from common.cli import UserError
+from common.files import write_json
 from common.repetition import loop_in
 from evaluation.layers import coverage
 from evaluation.quality.distances import distance, logit_distances
 from evaluation.quality.score import main as score_main
 from evaluation.quality.score import score
+from evaluation.report.summary import verdict
 from evaluation.scoring import bootstrap, gate
 from evaluation.scoring.decibels import decibels
+from evaluation.scoring.gate_sentences import passed
 from evaluation.scoring.text_errors import in_wrong_script
 
 BOUNDS = {
@@ -141,6 +145,30 @@ def test_intervals_are_of_pairs_and_repeatable() -> None:
     assert high - low == pytest.approx(2 * 1.96 * math.sqrt(0.25 / 400), rel=0.1)
 
 
+def test_intervals_are_the_same_however_many_draws_there_are_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(1)
+    before, after, size = rng.integers(0, 4, 70), rng.integers(0, 4, 70), rng.integers(4, 30, 70)
+    draws = np.random.default_rng(0).multinomial(70, np.full(70, 1 / 70), bootstrap.DRAWS)
+    rises = (draws @ (after - before)) / (draws @ size)
+    at_once = bootstrap.interval(bootstrap.difference, before, after, size)
+    assert at_once == tuple(np.percentile(rises, [2.5, 97.5]))
+    for counts in (1, 70 * 300, 70 * bootstrap.DRAWS - 1):
+        monkeypatch.setattr(bootstrap, "COUNTS", counts)
+        assert bootstrap.interval(bootstrap.difference, before, after, size) == at_once
+
+
+def test_intervals_of_many_clips_take_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "DRAWS", 40)
+    monkeypatch.setattr(bootstrap, "COUNTS", 20_000)
+    tracemalloc.start()
+    bootstrap.interval(bootstrap.rate, np.zeros(10_000), np.ones(10_000))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 8 * 10_000 * 12  # and not twice 40 draws
+
+
 def many(language: str, right: int, wrong: int) -> list[dict[str, Any]]:
     """Rows of which some have lost a word of four."""
     said = "eins zwei drei vier"
@@ -168,14 +196,58 @@ def test_a_lost_language_is_named_with_figure_and_bound(tmp_path: Path) -> None:
 def test_few_clips_are_no_failure_and_the_sentence_says_so() -> None:
     judged = score(heard(many("de_de", 4, 1)), BOUNDS)["gate"]
     assert judged["passed"] and "too few" not in judged["sentence"]
-    assert "with 5 clips a rise of the error rate below 51.9 points cannot" in judged["sentence"]
+    assert (
+        "with 5 clips a rise of the error rate by less than 51.9 percentage points cannot"
+        in (judged["sentence"])
+    )
     many_clips = score(heard(many("de_de", 240, 60)), BOUNDS)["gate"]
     assert not many_clips["passed"]
     lost = score(heard(many("de_de", 0, 3)), BOUNDS)["gate"]
-    assert lost["passed"] and {check["verdict"] for check in lost["checks"]} == {"too few clips"}
-    assert "; on 7 of them there are too few clips to tell" in lost["sentence"]
+    assert {check["verdict"] for check in lost["checks"]} == {"too few clips"}
+    assert (lost["passed"], lost["sentence"]) == (None, "not judged: too few clips (3 of 5 needed)")
     equal = score(heard(many("de_de", 80, 0)), BOUNDS)["gate"]
     assert equal["passed"] and "too few" not in equal["sentence"]
+
+
+def test_a_model_of_too_few_clips_is_let_through_and_not_said_to_have_passed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quality = score(heard(many("de_de", 0, 3)) | {"sizes": {"both": {}}}, BOUNDS)
+    write_json(tmp_path / "quality.json", quality)
+    gate.main([str(tmp_path / "quality.json"), "--out", str(tmp_path / "passed.txt")])
+    sentence = "not judged: too few clips (3 of 5 needed)"
+    assert capsys.readouterr().out == f"m for cpu: {sentence}\n"
+    assert (tmp_path / "passed.txt").read_text(encoding="utf-8") == f"{sentence}\n"
+    shown = verdict(quality)
+    assert (shown["label"], shown["sentence"]) == ("Not judged", "Too few clips (3 of 5 needed)")
+
+
+def test_every_rise_has_its_unit() -> None:
+    rises = [
+        {"task": "transcribe", "clips": 4, "float": 0.1, "seen": 0.186, "verdict": "passed"},
+        {"task": "translate", "clips": 5, "float": 0.01, "seen": 0.042, "verdict": "passed"},
+    ]
+    assert passed(rises, rises) == (
+        "passed: 2 checks; with 5 clips a rise of the error rate by less than 86 % of itself"
+        " (transcribe) or by less than 3.2 percentage points (translate) cannot be seen"
+    )
+
+
+def test_what_is_missing_is_named() -> None:
+    sample = heard(many("de_de", 5, 0))
+    assert score(sample, None)["gate"]["sentence"] == "not judged: no bounds"
+    name = "compiled+compiled"
+    sample["rows"] = [{**one, "texts": {name: one["texts"][name]}} for one in sample["rows"]]
+    float_texts = "not judged: no texts of the float model"
+    assert score(sample, BOUNDS)["gate"]["sentence"] == float_texts
+    assert score(sample, None)["gate"]["sentence"] == f"{float_texts} and no bounds"
+
+
+def test_help_names_the_bounds(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        score_main(["--help"])
+    said = capsys.readouterr().out.rpartition("--gate GATE")[2]
+    assert all(name in said for name in BOUNDS)
 
 
 def test_distances() -> None:

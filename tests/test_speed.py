@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from common.cli import RUN, UserError
-from common.files import listed, read_json, write_json
+from common.files import listed, read_json, sha256_of, write_json
 from data.cache import local_folder
 from evaluation.speed import measure, profile
 from evaluation.speed import prepare as preparing
@@ -232,6 +232,24 @@ def test_all_backends_are_fed_alike(files: Files, prepared: Path) -> None:
     assert fed == dict.fromkeys(fed, 2 * a_round)
 
 
+def test_the_embedding_tables_are_weights_too(tmp_path: Path) -> None:
+    graphs, compiled = tmp_path / "graphs.json", tmp_path / "compiled.json"
+    names = ("encoder.xml", "encoder.bin", "decoder.xml", "decoder.bin", TABLES, "operations.json")
+    write_json(graphs, {"files": [{"path": name} for name in names]})
+    parts = {part: {"files": [{"path": f"m_{part}.mxq"}]} for part in GRAPHS}
+    beside = [{"path": name} for name in ("model.safetensors", "tokenizer.json")]
+    folder = [file for part in parts.values() for file in part["files"]] + beside
+    write_json(compiled, {"parts": parts, "files": folder})
+    files = Files(tmp_path / "checkpoint.json", graphs, compiled)
+    found = {
+        name: [path.name for path in BACKENDS[name].weights(files)] for name in (OPENVINO, NPU)
+    }
+    assert found == {
+        OPENVINO: ["encoder.bin", "decoder.bin", TABLES],
+        NPU: ["m_encoder.mxq", "m_decoder.mxq", "model.safetensors"],
+    }
+
+
 def measured(name: str, files: Files, prepared: Path, out: Path) -> dict[str, Any]:
     """A backend's times, from a process of its own."""
     model = [f"--{kind}={path}" for kind, path in files._asdict().items()]
@@ -288,7 +306,8 @@ def test_a_process_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 BACKEND = {"name", "load_seconds", "peak_bytes", "size_bytes", "operations", *FIGURES}
-RESULT = ["model", "target", "machine", "repeats", "clips", "audio_seconds", "batch", "backends"]
+RESULT = ["model", "target", "manifest_sha256", "machine", "repeats", "clips", "audio_seconds"]
+RESULT += ["batch", "backends"]
 
 
 def test_the_result(
@@ -311,6 +330,7 @@ def test_the_result(
     json.dumps(result, allow_nan=False)
     assert list(result) == [*RESULT, "slower"]
     assert (result["model"], result["target"], result["batch"]) == ("random", "cpu", 1)
+    assert result["manifest_sha256"] == sha256_of(files.compiled)
     assert (result["repeats"], result["clips"]) == (5, 1)
     assert 1 <= result["audio_seconds"] <= 2
     assert list(result["machine"]) == ["processor", "cores", "memory_bytes", "gpu"]

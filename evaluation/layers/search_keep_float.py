@@ -27,7 +27,7 @@ from common.cli import UserError, run
 from common.files import read_json, write_json
 from evaluation.layers.float_trials import Search, Try
 from evaluation.layers.smallest_count import Found, fewest
-from evaluation.scoring.gate_option import bounds
+from evaluation.scoring.gate_option import HELP, bounds
 
 GROWTH = 3  # bytes that a weight grows by from int8 to float32
 USED_UP = (
@@ -158,7 +158,7 @@ def main(argv: list[str] | None = None) -> None:
     parts = ["encoder", "decoder"]
     add("--search", nargs="+", choices=parts, required=True, help="whose layers may stay float")
     add("--tries", type=int, required=True, help="compiles at most")
-    add("--gate", type=bounds, required=True, help="bounds, as JSON")
+    add("--gate", type=bounds, required=True, help=HELP)
     add("--kept", type=json.loads, default={}, help="JSON: layers of the other part that are float")
     add("--recipes", type=json.loads, default={}, help="JSON: of each part, scheme and so on")
     add("--checkpoint", type=Path, required=True, help="manifest of the checkpoint")

@@ -21,17 +21,17 @@ from common.files import read_json, write_json
 from evaluation.scoring.checks import ACCURACY
 from evaluation.scoring.conditions import figures_of
 from evaluation.scoring.gate import judge
-from evaluation.scoring.gate_option import BOUNDS, bounds
+from evaluation.scoring.gate_option import BOUNDS, HELP, bounds
 from evaluation.scoring.pairs import COMPILED, FLOAT
 from evaluation.scoring.task_statistics import KINDS, Row, by_task, cell, heard_kinds, scored
 
 WORST = 10
-NOT_JUDGED: dict[str, Any] = {
-    "passed": None,
-    "sentence": "not judged: no float texts or no bounds",
-    "checks": [],
-    "unheard": {},
-}
+
+
+def not_judged(missing: list[str]) -> dict[str, Any]:
+    """The gate of a result for which something is missing."""
+    sentence = f"not judged: no {' and no '.join(missing)}"
+    return {"passed": None, "sentence": sentence, "checks": [], "unheard": {}}
 
 
 def by_language(rows: list[Row]) -> dict[str, list[Row]]:
@@ -153,8 +153,10 @@ def score(
         raise UserError("--conditions is of another hand-off folder than --transcripts; hear again")
     rows, clips = [scored(row) for row in heard["rows"]], heard["clips"]
     tasks, others = by_task(rows), by_task(map(scored, conditions["rows"] if conditions else []))
-    judged = NOT_JUDGED
-    if FLOAT in rows[0]["texts"]:
+    needed = {"texts of the float model": FLOAT in rows[0]["texts"], "bounds": gate}
+    missing = [name for name, found in needed.items() if not found]
+    judged = not_judged(missing)
+    if needed["texts of the float model"]:
         # Harm is found without bounds, too.
         judged = judge(tasks, gate or dict.fromkeys(BOUNDS, 0.0), others)
     cells = {
@@ -180,7 +182,7 @@ def score(
         "encoder_states": {"all": states(clips), "languages": languages},
         "logits": logits(clips),
         "worst": worst(rows, {clip["clip"]: clip["seconds"] for clip in clips}),
-        "gate": judged if gate else NOT_JUDGED,
+        "gate": not_judged(missing) if missing else judged,
     }
 
 
@@ -191,7 +193,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--transcripts", type=Path, required=True, help="transcripts.json")
     parser.add_argument("--conditions", type=Path, help="conditions.json")
-    parser.add_argument("--gate", type=bounds, required=True, help="bounds, as JSON")
+    parser.add_argument("--gate", type=bounds, required=True, help=HELP)
     parser.add_argument("--out", type=Path, required=True, help="quality.json")
     args = parser.parse_args(argv)
     conditions = read_json(args.conditions) if args.conditions else None

@@ -70,12 +70,21 @@ def in_order(results: list[Result]) -> list[Result]:
 
 
 def labels_of(results: list[Result]) -> list[str]:
-    """A name for each result; with its folder where model and target are those of another."""
-    plain = [f"{quality['model']} for {quality['target']}" for quality, _ in results]
-    return [
-        f"{label}, {quality['folder']}" if plain.count(label) > 1 else label
-        for label, (quality, _) in zip(plain, results, strict=True)
-    ]
+    """A name for each result.
+
+    With its folder where model and target are those of another, and with the path of its
+    quality.json where the folder is, too.
+    """
+    labels = [f"{quality['model']} for {quality['target']}" for quality, _ in results]
+    for more in (
+        [one["folder"] for one, _ in results],
+        [files.get("path") for _, files in results],
+    ):
+        labels = [
+            f"{label}, {told}" if told and labels.count(label) > 1 else label
+            for label, told in zip(labels, more, strict=True)
+        ]
+    return labels
 
 
 def _row(result: Result, tasks: list[str]) -> dict[str, Any]:

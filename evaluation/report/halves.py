@@ -5,7 +5,7 @@ from typing import Any
 from evaluation.report.format import percent, points, spans
 from evaluation.report.languages import name_of
 from evaluation.report.quality_sections import KINDS, loss_of
-from evaluation.scoring.gate import FAILED
+from evaluation.scoring.gate_sentences import FAILED
 from evaluation.scoring.pairs import FLOAT
 
 

@@ -8,7 +8,8 @@ Example:
     python -m evaluation.report.overview --quality board/quality.json --out overview.html
 
 Speeds are those of every speed*.json beside a quality.json: one a machine. The date is when the
-folder's manifest was written. A result of another folder than the one that is there says so.
+folder's manifest was written. A result of another folder than the one that is there says so, and a
+speed of another one than the result.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from evaluation.report.speed_sections import sides, value_of
 from evaluation.report.summary import verdict
 from evaluation.report.write import environment
 from evaluation.scoring.pairs import COMPILED, FLOAT
+from evaluation.scoring.result_files import of_another_build, read_result
 from evaluation.scoring.sizes import sizes_of
 
 COMPILERS = ("qbcompiler", "nncf", "openvino")
@@ -63,7 +65,7 @@ def found(compiled: Path, results: Path, boards: list[Path]) -> list[Built]:
         there = {path: path if path.is_file() else None for path in (manifest, own)}
         rows.append(Built(name, target, there[manifest], there[own]))
     for path in boards:
-        quality = read_json(path)
+        quality = read_result(path)
         manifest = compiled / quality["model"] / quality["target"] / "manifest.json"
         own = manifest if manifest.is_file() else None
         rows.append(Built(quality["model"], quality["target"], own, path))
@@ -77,7 +79,7 @@ def found(compiled: Path, results: Path, boards: list[Path]) -> list[Built]:
 
 def row_of(built: Built) -> dict[str, Any]:
     """A row as it is shown."""
-    quality = read_json(built.quality) if built.quality else None
+    quality = read_result(built.quality) if built.quality else None
     manifest = read_json(built.manifest) if built.manifest else None
     model, variant = split(built.name)
     judged = verdict(quality) if quality else {"kind": "too", "label": "Not evaluated"}
@@ -95,7 +97,7 @@ def row_of(built: Built) -> dict[str, Any]:
             task: {code: _compiled(cell) for code, cell in cells["languages"].items()}
             for task, cells in _tasks(quality).items()
         },
-        "tokens a second": "; ".join(_speeds(built.quality)) or DASH,
+        "tokens a second": "; ".join(_speeds(built.quality, quality)) or DASH,
         "compiler": _compilers(manifest) if manifest else DASH,
         "built": _date(built.manifest) if built.manifest else DASH,
     }
@@ -124,15 +126,16 @@ def _compiled(cell: dict[str, Any]) -> str:
     return bare_percent(cell["pairings"][COMPILED]["rate"])
 
 
-def _speeds(quality: Path | None) -> list[str]:
+def _speeds(place: Path | None, quality: dict[str, Any] | None) -> list[str]:
     """The compiled model's speed on each machine that has measured it."""
     told = []
-    for path in sorted(quality.parent.glob("speed*.json")) if quality else ():
-        speed = read_json(path)
+    for path in sorted(place.parent.glob("speed*.json")) if place else ():
+        speed = read_result(path, "speed")
         backend, machine = sides(speed)[1], speed["machine"]
         if backend:
             figure = significant(value_of(backend, "tokens_per_second")[0])
-            told.append(f"{figure} on {machine['processor']}, {machine['cores']} cores")
+            doubt = ", of another folder" if of_another_build(speed, quality) else ""
+            told.append(f"{figure} on {machine['processor']}, {machine['cores']} cores{doubt}")
     return told
 
 
@@ -204,6 +207,10 @@ def main(argv: list[str] | None = None) -> None:
     add("--quality", type=Path, nargs="*", default=[], help="results of boards: quality.json")
     add("--out", type=Path, help="a page, HTML")
     args = parser.parse_args(argv)
+    for name in ("compiled", "results"):  # those that nobody has named need not be there
+        folder = getattr(args, name)
+        if folder != parser.get_default(name) and not folder.is_dir():
+            raise UserError(f"--{name} {folder} is no folder; name the one that holds MODEL/TARGET")
     rows = [row_of(one) for one in found(args.compiled, args.results, args.quality)]
     tables = tables_of(rows)
     print(markdown(tables), end="")

@@ -1,5 +1,6 @@
 """A plot of error rates over sizes or speeds, each compiled model beside its float one."""
 
+import math
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ RADIUS = 9
 LEFT, RIGHT = 12.0, 93.0  # percent of the width: where the x axis begins and ends
 WIDE = 6  # from this ratio of the largest to the smallest value on, the x axis is logarithmic
 APART = 10  # percent of the width: labels of the x axis are at least so far from each other
+EDGE = 98.0  # percent of the width: where markers end
 NEAR = 6  # percent of the width: markers that are nearer, and overlap in height, are moved apart
 Pair = tuple[float | None, float | None]  # x and y
 
@@ -122,11 +124,28 @@ def _markers(points: list[Point], x: charts.Scale, y: charts.Scale, unit: str) -
 
 
 def free(place: Place, taken: list[Place]) -> Place:
-    """The same place, or the nearest one above where no marker lies over another."""
+    """The same place, or the nearest one above where no marker lies over another.
+
+    Where there is no room above, below, or the same beside, always within the plot; where all of it
+    is full, the same place.
+    """
+    steps = range(1, math.ceil(EDGE / NEAR) + 1)
+    asides = (round(place.x + way * NEAR * step, 2) for step in steps for way in (1, -1))
+    for x in (place.x, *asides):
+        for way in (-1, 1):
+            one = _moved(Place(x, place.y), taken, way)
+            if LEFT <= one.x <= EDGE and RADIUS <= one.y <= BOTTOM:
+                return one
+    return place
+
+
+def _moved(place: Place, taken: list[Place], way: int) -> Place:
+    """The nearest place above (-1) or below (1) where no marker lies over another."""
     while clash := [
         other
         for other in taken
         if abs(other.x - place.x) < NEAR and abs(other.y - place.y) < 2 * RADIUS
     ]:
-        place = Place(place.x, round(min(other.y for other in clash) - 2 * RADIUS - 1, 2))
+        farthest = max(way * other.y for other in clash) + 2 * RADIUS + 1
+        place = Place(place.x, round(way * farthest, 2))
     return place

@@ -18,7 +18,7 @@ from evaluation.report.format import (
 from evaluation.report.languages import name_of
 from evaluation.report.quality_sections import COMPILED, FLOAT, languages_of, loss_of
 from evaluation.report.speed_sections import gain
-from evaluation.scoring.gate import AT_LEAST, FAILED, PASSED, UNKNOWN
+from evaluation.scoring.gate_sentences import AT_LEAST, FAILED, PASSED, UNKNOWN
 
 UNSURE = "Passed, as far as so few clips can tell"
 LABELS = {PASSED: "Passed", FAILED: "Not passed", UNKNOWN: UNSURE}

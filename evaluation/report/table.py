@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import run
-from common.files import read_json
 from evaluation.scoring.pairs import FLOAT
+from evaluation.scoring.result_files import read_result
 
 PAIRINGS = {"encoder": "compiled+float", "decoder": "float+compiled", "both": "compiled+compiled"}
 
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("quality", type=Path, nargs="+", help="quality.json of hand-off folders")
     args = parser.parse_args(argv)
     for path in args.quality:
-        print(f"\n{table_of(read_json(path))}")
+        print(f"\n{table_of(read_result(path))}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from typing import Any
 import jinja2
 
 from common.cli import UserError, run
-from common.files import read_json, sha256_of, write_text
+from common.files import write_text
 from evaluation.report import comparison as several
 from evaluation.report import (
     condition_sections,
@@ -36,9 +36,11 @@ from evaluation.report import (
     worst_clips,
 )
 from evaluation.report import summary as summary_section
+from evaluation.report.beside import Files, beside
 from evaluation.report.format import size
 from evaluation.report.halves import pairings
 from evaluation.report.provenance import provenance
+from evaluation.scoring.result_files import read_result
 
 LIMIT = 5_000_000  # bytes of a page: clips are dropped from the end until it fits
 OPTIONAL = ("coverage", "layers", "keep_float", "speed", "manifest")
@@ -55,7 +57,6 @@ CONTENTS = {
     "clips": "Worst clips",
     "provenance": "Provenance",
 }
-Files = dict[str, Any]  # by the names in OPTIONAL, what the files hold that there are
 
 
 @functools.cache
@@ -151,17 +152,6 @@ def _comparison_page(context: dict[str, Any]) -> str:
     return environment().get_template("comparison.html.j2").render(**context)
 
 
-def beside(path: Path) -> Files:
-    """What lies beside a quality.json; the manifest, in its hand-off folder if that is still it."""
-    quality = read_json(path)
-    places = {name: path.with_name(f"{name}.json") for name in ("layers", "speed", "transcripts")}
-    places["coverage"] = path.parent.parent / "coverage.json"
-    manifest = Path(quality["folder"]) / "manifest.json"
-    if manifest.is_file() and sha256_of(manifest) == quality["manifest_sha256"]:
-        places["manifest"] = manifest
-    return {name: read_json(place) for name, place in places.items() if place.is_file()}
-
-
 def _refuse(name: str) -> None:
     """NaN and Infinity, which are no JSON."""
     raise ValueError(name)
@@ -195,14 +185,13 @@ def main(argv: list[str] | None = None) -> None:
         if given:
             flag = min(given).replace("_", "-")
             raise UserError(f"--{flag} goes with one --quality; several find their own")
-        results = several.in_order([(read_json(path), beside(path)) for path in args.quality])
+        results = several.in_order([(read_result(path), beside(path)) for path in args.quality])
         context = several.sections(results)
         page = _comparison_page(context)
         print(*differences.lines_of(context["pairs"], several.labels_of(results)), sep="\n")
     else:
-        files = {name: read_json(path) for name, path in given.items()}
-        files = beside(args.quality[0]) | files
-        page = report(read_json(args.quality[0]), files, args.published)
+        files = beside(args.quality[0], given)
+        page = report(read_result(args.quality[0]), files, args.published)
     write_text(args.out, page)
     print(f"{args.out}: {size(len(page.encode()))}", file=sys.stderr)
 

@@ -12,6 +12,7 @@ import numpy as np
 from evaluation.scoring.evidence import fewest_clips
 
 DRAWS = 2000
+COUNTS = 4_000_000  # that are drawn at a time, for memory: how often a draw has a clip
 NORMAL = 1.959964  # 97.5 % of the standard normal distribution lie below
 Figure = Callable[..., np.ndarray | float]
 
@@ -25,8 +26,14 @@ def interval(figure: Figure, *columns: np.ndarray, seed: int = 0) -> tuple[float
         seed: Of the draws: the same clips give the same interval.
     """
     clips = len(columns[0])
-    draws = np.random.default_rng(seed).multinomial(clips, np.full(clips, 1 / clips), DRAWS)
-    values = figure(*(draws @ np.asarray(column, np.float64) for column in columns))
+    rng, each = np.random.default_rng(seed), np.full(clips, 1 / clips)
+    floats = [np.asarray(column, np.float64) for column in columns]
+    sums = []
+    at_once = max(1, COUNTS // clips)
+    for begin in range(0, DRAWS, at_once):
+        draws = rng.multinomial(clips, each, min(at_once, DRAWS - begin))
+        sums.append([draws @ column for column in floats])
+    values = figure(*np.concatenate(sums, axis=1))
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
 

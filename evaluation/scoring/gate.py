@@ -5,19 +5,20 @@ Example:
 
 Ends with status 1 and the sentence where a model has not passed. A check fails where compiling did
 harm, which all checks together claim of a harmless change in 5 % of cases at most (evidence.py),
-and where that harm is beyond its bound. docs/fidelity.md has how often it finds what.
+and where that harm is beyond its bound. docs/fidelity.md has how often it finds what. Where there
+are too few clips for any check to fail, the model is not judged and let through, as is said.
 """
 
 import argparse
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from common.cli import UserError, run
-from common.files import read_json, write_text
+from common.files import write_text
 from evaluation.scoring.checks import (
-    ACCURACY,
     RATE,
     WEIGHTS,
     Check,
@@ -26,10 +27,18 @@ from evaluation.scoring.checks import (
     kind_under,
 )
 from evaluation.scoring.evidence import LEVEL, evidence, largest_sum
+from evaluation.scoring.gate_sentences import (
+    FAILED,
+    PASSED,
+    UNKNOWN,
+    let_through,
+    named,
+    passed,
+    refused,
+    too_few,
+)
 from evaluation.scoring.pairs import Pairs, pairs_of
-
-AT_LEAST = (ACCURACY,)  # the other checks ask for a figure at most
-PASSED, FAILED, UNKNOWN = "passed", "failed", "too few clips"
+from evaluation.scoring.result_files import read_result
 
 
 class Weighed(NamedTuple):
@@ -50,6 +59,10 @@ class Weighed(NamedTuple):
             return FAILED
         most = largest_sum(len(self.check.units))
         return UNKNOWN if most < self.critical else PASSED
+
+    def needed(self) -> int:
+        """With how many clips, all of them heard worse, it could fail."""
+        return math.ceil(round(self.critical**2, 6))
 
     def told(self) -> dict[str, Any]:
         """The check in numbers and words."""
@@ -101,7 +114,7 @@ Rows = dict[str, list[dict[str, Any]]]  # scored, of each task or condition; at 
 
 
 def judge(tasks: Rows, gate: dict[str, float], conditions: Rows | None = None) -> dict[str, Any]:
-    """All checks, whether the model has passed, and the sentence.
+    """All checks, whether the model has passed (None: it is not judged), and the sentence.
 
     Args:
         tasks: Rows of each task.
@@ -111,71 +124,23 @@ def judge(tasks: Rows, gate: dict[str, float], conditions: Rows | None = None) -
     of_tasks = {task: pairs_of(rows) for task, rows in tasks.items()}
     others = {name: pairs_of(rows) for name, rows in (conditions or {}).items()}
     unheard = {name: one.unheard() for name, one in (of_tasks | others).items()}
-    checks = [weighed.told() for weighed in weigh(of_tasks, gate, others)]
+    weighed = weigh(of_tasks, gate, others)
+    checks = [one.told() for one in weighed]
     failed = [check for check in checks if check["verdict"] == FAILED]
     rates = [check for check in checks if check["task"] in tasks and check["what"] == RATE]
+    decided = bool(rates) and any(check["verdict"] != UNKNOWN for check in checks)
     if not rates:
         sentence = "not judged: in no language does the float model hear anything"
+    elif not decided:
+        sentence = too_few([(len(one.check.units), one.needed()) for one in weighed])
     else:
         sentence = refused(failed, len(checks)) if failed else passed(checks, rates)
     return {
-        "passed": not failed if rates else None,
+        "passed": not failed if decided else None,
         "sentence": sentence + named({task: unheard[task] for task in tasks}),
         "checks": checks,
         "unheard": unheard,
     }
-
-
-def refused(failed: list[dict[str, Any]], count: int) -> str:
-    """The sentence of a model that fails some of its checks."""
-    # That of a language says more than that of all.
-    first = max(failed, key=lambda c: (bool(c["language"]), abs(c["figure"] - c["bound"])))
-    more = f"; {len(failed) - 1} more of {count} checks fail" if len(failed) > 1 else ""
-    return f"not passed: {said(first)}{more}"
-
-
-def passed(checks: list[dict[str, Any]], rates: list[dict[str, Any]]) -> str:
-    """The sentence of a model that passes: how many checks, and what they cannot have seen.
-
-    Args:
-        checks: All of them.
-        rates: Those of the tasks' error rates, at least one.
-    """
-    unknown = sum(check["verdict"] == UNKNOWN for check in checks)
-    doubt = f"; on {unknown} of them there are too few clips to tell" if unknown else ""
-    clips = max(check["clips"] for check in rates)
-    rises = [f"{rise_of(check)} ({check['task']})" for check in rates]
-    hidden = " and ".join(rises) if len(rises) > 1 else rise_of(rates[0])
-    return (
-        f"passed: {len(checks)} checks{doubt}; with {clips} clips a rise of the error rate below"
-        f" {hidden} cannot be seen"
-    )
-
-
-def rise_of(check: dict[str, Any]) -> str:
-    """The least rise of an error rate that its clips show, in words."""
-    more = check["seen"] - check["float"]
-    if more <= check["float"]:
-        return f"{100 * more / check['float']:.0f} %"
-    return f"{100 * more:.1f} points"  # several times a rate that is next to nothing
-
-
-def named(unheard: dict[str, dict[str, float]]) -> str:
-    """The languages that decide nothing, as the end of a sentence."""
-    found = [
-        f"{language} ({task}, error rate {100 * rate:.0f} %)"
-        for task, languages in unheard.items()
-        for language, rate in languages.items()
-    ]
-    return f"; the float model does not hear {', '.join(found)}" if found else ""
-
-
-def said(check: dict[str, Any]) -> str:
-    """A check in words: language, figure and bound."""
-    where = " ".join(filter(None, (check["language"], check["task"])))
-    figure, bound = f"{100 * check['figure']:.1f} %", f"{100 * check['bound']:.1f} %"
-    side = "least" if check["what"] in AT_LEAST else "most"
-    return f"{where}: {check['what']} {figure}, where {bound} at {side} is asked"
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -184,15 +149,15 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("quality", type=Path, help="quality.json")
-    parser.add_argument("--out", type=Path, help="written where it has passed")
+    parser.add_argument("--out", type=Path, help="written where it is let through")
     args = parser.parse_args(argv)
-    quality = read_json(args.quality)
+    quality = read_result(args.quality)
     sentence = quality["gate"]["sentence"]
-    if quality["gate"]["passed"] is None:
+    if quality["gate"]["passed"] is None and not let_through(quality["gate"]):
         unheard = any(quality["gate"]["unheard"].values())
         advice = "" if unheard else "; give evaluation.run --float and --gate"
         raise UserError(f"{args.quality} was {sentence}{advice}")
-    if not quality["gate"]["passed"]:
+    if not let_through(quality["gate"]):
         report = args.quality.with_name("report.html")
         raise UserError(
             f"{quality['model']} for {quality['target']} has {sentence}; see {report}. The folder"

@@ -4,6 +4,7 @@ import argparse
 import json
 
 BOUNDS = ("word_accuracy", "language_word_accuracy", "rate_rise", "failures")
+HELP = f"bounds, as evaluation.gate of config.yaml, as JSON: {', '.join(BOUNDS)}, each from 0 to 1"
 
 
 def bounds(text: str) -> dict[str, float]:

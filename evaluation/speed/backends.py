@@ -52,13 +52,18 @@ def _checkpoint_weights(files: Files) -> list[Path]:
 
 def _graph_weights(files: Files) -> list[Path]:
     names = [file["path"] for file in read_json(files.graphs)["files"]]
-    return [files.graphs.with_name(name) for name in names if name.endswith(".bin")]
+    kinds = (".bin", ".safetensors")
+    return [files.graphs.with_name(name) for name in names if name.endswith(kinds)]
 
 
 def _compiled_weights(files: Files) -> list[Path]:
-    parts = read_json(files.compiled)["parts"].values()
-    names = [file["path"] for part in parts for file in part["files"]]
-    return [files.compiled.with_name(name) for name in names if not name.endswith(".xml")]
+    """Of the parts; for an NPU the embedding tables too, which lie beside them."""
+    manifest = read_json(files.compiled)
+    parts = [file["path"] for part in manifest["parts"].values() for file in part["files"]]
+    beside = [file["path"] for file in manifest["files"] if file["path"] not in parts]
+    names = [name for name in parts if not name.endswith(".xml")]
+    names += [name for name in beside if name.endswith(".safetensors")]
+    return [files.compiled.with_name(name) for name in names]
 
 
 class Backend(NamedTuple):

@@ -26,7 +26,7 @@ from typing import Any
 
 from common.child_process import run_module
 from common.cli import UserError, run
-from common.files import read_json, write_json
+from common.files import read_json, sha256_of, write_json
 from common.listing import check_listed
 from evaluation.speed import prepare, profile
 from evaluation.speed import run as rounds
@@ -58,7 +58,7 @@ def speed(
     """
     if repeats < FEWEST_REPEATS:
         raise UserError(f"{repeats} repeats are too few to tell a spread; give {FEWEST_REPEATS}")
-    manifest = read_json(files.compiled)
+    manifest, digest = read_json(files.compiled), sha256_of(files.compiled)
     check_listed(files.graphs)
     parts = manifest["parts"].values()
     check_listed(files.compiled, [file["path"] for part in parts for file in part["files"]])
@@ -82,6 +82,7 @@ def speed(
     return {
         "model": manifest["model"],
         "target": manifest["target"],
+        "manifest_sha256": digest,
         "machine": machine(),
         "repeats": repeats,
         "clips": len(clips),

@@ -51,23 +51,35 @@ class NpuMeter:
                 continue
         self._readings.append((time.perf_counter(), values))
 
+    def _read_if_told(self) -> None:
+        """Read; where the library fails, which may be this once, keep an empty reading."""
+        try:
+            self._read()
+        except self._library.MBLTMLError:
+            self._readings.append((time.perf_counter(), {}))
+
     def _read_on(self) -> None:
         while not self._closing.wait(INTERVAL):
-            self._read()
+            self._read_if_told()
 
     def last(self, seconds: float) -> dict[str, float]:
         """What was read in the last seconds: mean power, energy in joules, and the most of others.
 
-        Quantities that the device does not measure are absent.
+        Quantities that the device does not measure are absent, and power and energy where most
+        readings have failed: the mean of the others might be that of another load.
         """
-        self._read()
+        self._read_if_told()
         begin = time.perf_counter() - seconds
         readings = self._readings
         chosen = [values for moment, values in readings if moment >= begin] or [readings[-1][1]]
-        found = {name: max(values[name] for values in chosen) for name in chosen[-1]}
-        if "watts" in found:
-            found["watts"] = float(np.mean([values["watts"] for values in chosen]))
+        told = {name: [one[name] for one in chosen if name in one] for name in QUANTITIES}
+        found = {name: max(values) for name, values in told.items() if values}
+        watts = told["watts"]
+        if watts and 2 * len(watts) >= len(chosen):
+            found["watts"] = float(np.mean(watts))
             found["joules"] = found["watts"] * seconds
+        else:
+            found.pop("watts", None)
         return {name: round(value, 3) for name, value in found.items()}
 
     def close(self) -> None:
