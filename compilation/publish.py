@@ -24,7 +24,7 @@ from huggingface_hub.utils import validate_repo_id
 
 from common.cli import UserError, run
 from common.files import read_json
-from compilation.hand_off.sums import differences
+from compilation.hand_off import sums
 from compilation.upload import upload
 from compilation.verify import check_measured, checked_manifest
 from data import hub_errors
@@ -52,11 +52,7 @@ def check(folder: Path, even_if_not_passed: bool = False, even_own_speech: bool 
             f"{folder} has no {' and no '.join(absent)}, so it is no hand-off folder: name a folder"
             " that the pipeline has made, compiled/{model}/{target}"
         )
-    if wrong := differences(folder):
-        raise UserError(
-            f"{folder} is not what its SHA256SUMS says ({'; '.join(wrong)}), so nothing was sent:"
-            " delete the folder and let the pipeline make it again"
-        )
+    sums.check(folder)
     checked_manifest(folder)
     speech = read_json(folder / "manifest.json")["dataset"]
     if speech["commit"] is None and not even_own_speech:

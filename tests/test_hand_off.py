@@ -1,6 +1,5 @@
 """The hand-off folder: what is in it, that damage is noticed, and that equal folders pack equally."""
 
-import contextlib
 import hashlib
 import re
 import shutil
@@ -67,17 +66,37 @@ def test_any_flipped_byte_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(bytes(range(40)))
     (tmp_path / "golden/b c.json").write_text("{}\n", encoding="utf-8")
     sums.write(tmp_path)
-    assert sums.differences(tmp_path) == []
+    sums.check(tmp_path)
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         whole = path.read_bytes()
         for place in range(len(whole)):
             for bit in (0x01, 0x20, 0x80):
                 flipped = whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :]
                 path.write_bytes(flipped)
-                with contextlib.suppress(UserError):  # the sums refused as a whole
-                    assert sums.differences(tmp_path), (path, place, bit)
+                with pytest.raises(UserError):
+                    sums.check(tmp_path)
         path.write_bytes(whole)
-    assert sums.differences(tmp_path) == []
+    sums.check(tmp_path)
+
+
+def test_what_lies_beside_is_to_be_removed_and_loaded_all_the_same(tmp_path: Path) -> None:
+    for name in ("config.json", "README.md", "transcribe.py"):
+        (tmp_path / name).write_text("{}\n", encoding="utf-8")
+    sums.write(tmp_path)
+    (tmp_path / "speech.wav").touch()
+    with pytest.raises(
+        UserError, match=r"speech\.wav is not listed in SHA256SUMS; remove"
+    ) as error:
+        sums.check(tmp_path)
+    assert "again" not in str(error.value)
+    (tmp_path / "README.md").unlink()
+    (tmp_path / "transcribe.py").write_text("mine", encoding="utf-8")
+    sums.check_loaded(tmp_path)
+    with pytest.raises(UserError, match=r"README\.md is missing; get the folder again, whole, or"):
+        sums.check(tmp_path)
+    (tmp_path / "config.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(UserError, match=r"config\.json was changed; get the folder again, whole"):
+        sums.check_loaded(tmp_path)
 
 
 def test_damage_in_every_file_of_a_real_folder_is_noticed(folder: Path) -> None:
@@ -163,7 +182,7 @@ def test_a_damaged_folder_is_not_blessed(demo: Path, folder: Path, tmp_path: Pat
         describe(folder, quality | {"manifest_sha256": "0"}, None)
     path = folder / "openvino_decoder_model.bin"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(UserError, match=r"decoder_model\.bin was changed; delete the folder"):
+    with pytest.raises(UserError, match=r"decoder_model\.bin was changed; get the folder again"):
         describe(folder, quality, None)
     sums.write(folder)
     with pytest.raises(UserError, match=r"lists another openvino_decoder_model\.bin"):
@@ -178,7 +197,7 @@ def test_what_is_handed_over_is_its_own(demo: Path) -> None:
 
 def test_what_is_no_folder_is_a_sentence(tmp_path: Path) -> None:
     assert "there is no folder" in failure(tmp_path / "missing")
-    assert "SHA256SUMS is missing" in failure(tmp_path)
+    assert f"SHA256SUMS is missing: {tmp_path} is no hand-off folder, or not a" in failure(tmp_path)
 
 
 def test_the_libraries_load_it(folder: Path) -> None:

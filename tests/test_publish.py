@@ -203,9 +203,9 @@ def damage(folder: Path, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("changed", "is not what its SHA256SUMS says (model.safetensors "),
-        ("extra", "is not what its SHA256SUMS says (golden/notes.txt "),
-        ("golden/expected.json", "is not what its SHA256SUMS says (golden/expected.json "),
+        ("changed", "model.safetensors was changed; get the folder again"),
+        ("extra", "golden/notes.txt is not listed in SHA256SUMS; remove what is not"),
+        ("golden/expected.json", "golden/expected.json is missing; get the folder again"),
         ("SHA256SUMS", "has no SHA256SUMS, so it is no hand-off folder"),
         ("README.md", "has no README.md, so it is no hand-off folder"),
         ("empty", "has no manifest.json and no README.md and no SHA256SUMS"),

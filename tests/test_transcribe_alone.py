@@ -22,10 +22,12 @@ from transformers import WhisperTokenizer
 
 from common.cli import UserError
 from common.files import read_json, write_json
+from compilation.hand_off import sums
 from evaluation import transcribe
 from tests.imports import ROOT
 
 SCRIPT = ROOT / "compilation/hand_off/transcribe.py"
+FILES = ("config.json", "openvino_encoder_model.xml", "openvino_encoder_model.bin")
 WANTED = [f"{name}=={version(name)}" for name in ("openvino-genai", "soundfile", "soxr")]
 BARE = """
 import importlib.util, runpy, sys
@@ -173,6 +175,7 @@ def test_words_have_times(
     copy = Path(shutil.copytree(folder, tmp_path / "cpu"))
     rules = read_json(copy / "generation_config.json")
     write_json(copy / "generation_config.json", rules | {"alignment_heads": [[1, 0], [1, 2]]})
+    sums.write(copy)
     result = alone(python, copy / SCRIPT.name, audio, "--words", "--language", "it")
     assert (result.returncode, result.stderr) == (0, "")
     words = [line.split() for line in result.stdout.splitlines()]
@@ -231,10 +234,13 @@ def test_errors_are_a_sentence(
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Path:
-    """A folder that has the script, and no model."""
+    """A folder that has the script, and no model that could be loaded."""
     folder = tmp_path / "cpu"
     folder.mkdir()
     shutil.copyfile(SCRIPT, folder / SCRIPT.name)
+    for name in FILES:
+        (folder / name).write_text("{}", encoding="utf-8")
+    sums.write(folder)
     return folder
 
 
@@ -257,6 +263,26 @@ def test_what_cannot_be_heard_is_a_sentence(
     said = in_this_process(empty, monkeypatch, audio, "--device", "FOO")
     assert isinstance(said, str) and said.startswith("error: ") and "\n" not in said
     assert message in said
+
+
+@pytest.mark.parametrize("name", [*FILES, sums.NAME])
+def test_a_damaged_folder_is_not_heard(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    audio = empty / "speech.wav"  # a file beside them is none of its
+    soundfile.write(audio, np.zeros(16_000, np.int16), 16_000)
+    said = str(in_this_process(empty, monkeypatch, audio))
+    assert "cannot be loaded on the device CPU" in said
+    for damage in ("was changed", "is missing"):
+        if damage == "is missing":
+            (empty / name).unlink()
+        else:
+            (empty / name).write_text("{", encoding="utf-8")
+        said = str(in_this_process(empty, monkeypatch, audio))
+        assert damage in said and "get the folder again, whole" in said
+        assert name in said or name == sums.NAME  # which does not list the first of them
+        with pytest.raises(UserError, match=f"{name} {damage}"):
+            transcribe.main([str(empty), str(audio)])
 
 
 def test_times_are_rounded_as_a_whole() -> None:
@@ -298,6 +324,7 @@ def test_the_rules_are_those_of_generate(
     if not rules["is_multilingual"]:
         del rules["lang_to_id"], rules["task_to_id"]
     write_json(copy / "generation_config.json", rules)
+    sums.write(copy)
     expected = by_project(capsys, copy, audio)
     assert expected != free
 

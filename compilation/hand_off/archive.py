@@ -35,8 +35,7 @@ def archive(folder: Path, out: Path) -> None:
     """
     digest = out.with_name(f"{out.name}.sha256")
     digest.unlink(missing_ok=True)
-    if found := sums.differences(folder):
-        raise UserError(f"{folder}: {found[0]}; delete the folder and run the same command again")
+    sums.check(folder)
     checked_manifest(folder)
     top = out.name.removesuffix(SUFFIX)
     with (

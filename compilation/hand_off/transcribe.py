@@ -10,6 +10,7 @@ longer audio by timestamps.
 """
 
 import argparse
+import hashlib
 import os
 import struct
 import sys
@@ -27,6 +28,8 @@ except ImportError as error:
     )
 
 FOLDER = Path(__file__).parent
+SUMS = FOLDER / "SHA256SUMS"
+LOADED = (".bin", ".json", ".xml")  # files of the folder that OpenVINO GenAI reads
 RATE = 16_000  # Hz
 FEWEST = 201  # samples: half a window of the spectrogram, which OpenVINO GenAI mirrors, and one
 UNKNOWN = 0x7FFF_0000  # a size from which on it stands for an unknown one: written to a pipe
@@ -66,6 +69,25 @@ def refuse_cut_wav(path: Path) -> None:
             at += size + size % 2
 
 
+def refuse_changed() -> None:
+    """End where a file that is read is not what SHA256SUMS says: a damaged one may still hear."""
+    if not SUMS.is_file():
+        sys.exit(f"error: {SUMS} is missing; get the folder again, whole")
+    lines = SUMS.read_text(encoding="utf-8", errors="replace").splitlines()
+    sums = {line[66:]: line[:64] for line in lines}
+    names = {path.name for path in FOLDER.glob("openvino_*")}
+    for name in sorted(names | {name for name in sums if "/" not in name}):
+        path = FOLDER / name
+        if path.suffix in LOADED and (not path.is_file() or sha256_of(path) != sums.get(name)):
+            sys.exit(f"error: {path} is missing or was changed; get the folder again, whole")
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def load(device: str, settings: dict[str, bool]) -> WhisperPipeline:
     """The model, on a device of OpenVINO's."""
     try:
@@ -98,6 +120,7 @@ def main() -> None:
     args = parser.parse_args()
     audio = read(args.audio)
     settings = {"word_timestamps": True} if args.words else {}
+    refuse_changed()
     pipeline = load(args.device, settings)
     config = pipeline.get_generation_config()
     if args.words and not config.alignment_heads:
