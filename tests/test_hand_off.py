@@ -308,6 +308,14 @@ def test_equal_folders_pack_to_equal_bytes(folder: Path, tmp_path: Path) -> None
         archive(again, other)
 
 
+def test_an_archive_is_not_written_into_its_own_folder(tmp_path: Path) -> None:
+    (tmp_path / "config.json").touch()
+    sums.write(tmp_path)
+    with pytest.raises(UserError, match=r"inner/a\.tar\.zst is in the folder that it is of; give"):
+        archive(tmp_path, tmp_path / "inner/a.tar.zst")
+    sums.check(tmp_path)
+
+
 def clip(language: str, seconds: float, file: str = "a.wav") -> dict[str, Any]:
     """As much of a clip as choosing looks at."""
     return {
