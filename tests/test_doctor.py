@@ -36,6 +36,9 @@ def test_without_a_compiler_the_cpu_is_possible(capsys: pytest.CaptureFixture[st
     assert "missing" in npu and "has no qbcompiler; install" in npu
     with pytest.raises(UserError, match="cannot compile for aries-rb here; the table says why"):
         doctor.main(["--targets", "aries-rb"])
+    with pytest.raises(SystemExit):
+        doctor.main(["--targets", "cpuu"])
+    assert "invalid choice: 'cpuu' (choose from" in capsys.readouterr().err
 
 
 def test_a_real_interpreter_with_the_double_is_asked(
