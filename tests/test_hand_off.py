@@ -19,7 +19,7 @@ from transformers import AutoProcessor, GenerationConfig, WhisperForConditionalG
 
 from common.cli import UserError
 from common.files import listed, read_json, write_json
-from compilation.hand_off import expect, golden, provenance, sums
+from compilation.hand_off import expect, golden, provenance, readme, sums
 from compilation.hand_off.archive import archive
 from compilation.verify import verify
 from evaluation.describe import describe
@@ -270,6 +270,11 @@ def test_the_checkouts_commit_and_whether_it_is_clean(tmp_path: Path) -> None:
     assert provenance.project_facts(tmp_path)["clean"] is False
 
 
+def test_every_input_has_its_own_dtype() -> None:
+    said = readme.shapes_of([[1, "L"], [1, 1500, 96]], "float32")
+    assert said == "int64 `[1, L]` and float32 `[1, 1500, 96]`"
+
+
 def test_the_readme_is_a_model_card_with_what_was_measured(demo: Path) -> None:
     folder = demo / "compiled/whisper-micro/cpu"
     card = ModelCard.load(folder / "README.md")
@@ -280,6 +285,7 @@ def test_the_readme_is_a_model_card_with_what_was_measured(demo: Path) -> None:
     rate = quality["tasks"]["transcribe"]["all"]["pairings"]["compiled+compiled"]["rate"]
     assert card.data.eval_results[0].metric_value == round(100 * rate, 1)
     assert "| ko_kr |" in card.text and "Zero friend one." in card.text
+    assert "- decoder: int64 `[1, L]` and float32 `[1, 1500, 96]` to float32 `[1, L," in card.text
     assert "{{" not in card.text and "Undefined" not in card.text
     listed_files = [name for name in sums.files_of(folder) if "/" not in name]
     kinds = {Path(name).suffix for name in listed_files}
