@@ -18,9 +18,10 @@ class UserError(Exception):
 
 
 def run(main: Callable[[], None]) -> None:
-    """Call `main`; turn a `UserError`, a full disk or Ctrl-C into a sentence and an exit status.
+    """Call `main`; turn what is not its fault into a sentence and an exit status.
 
-    Any other exception is a bug and keeps its traceback.
+    That is a `UserError`, a full disk, a file that cannot be read or written, or Ctrl-C. Any other
+    exception is a bug and keeps its traceback.
     """
     _end_with_the_run()
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -30,11 +31,16 @@ def run(main: Callable[[], None]) -> None:
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            sys.exit(
+                f"error: no space left on the device while writing {error.filename or 'a file'};"
+                " free some space and run the same command again: finished files are kept"
+            )
+        if error.errno is None or error.filename is None:
             raise
         sys.exit(
-            f"error: no space left on the device while writing {error.filename or 'a file'};"
-            " free some space and run the same command again: finished files are kept"
+            f"error: cannot read or write {error.filename} ({error.strerror}); correct the path, or"
+            " let this user do that, and run the same command again"
         )
     except KeyboardInterrupt:
         sys.exit("error: interrupted; run the same command again to go on from here")

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,19 @@ def listed(folder: Path, names: Iterable[str]) -> list[dict[str, Any]]:
     ]
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those that it is in, where they are not there.
+
+    Raises:
+        OSError: It cannot be made; of what is a file, that it is no folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        code = errno.ENOTDIR
+        raise NotADirectoryError(code, os.strerror(code), str(folder)) from None
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` on success, remove it on failure.
@@ -57,9 +70,10 @@ def replacing(path: Path) -> Iterator[Path]:
     leaves the old file or the new one, whole.
 
     Raises:
-        OSError: The disk is full (ENOSPC), in whatever words the writer has said it.
+        OSError: The disk is full (ENOSPC), in whatever words the writer has said it; or `path`
+            cannot be written, and then its `filename` is not the temporary one.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     for stray in path.parent.glob(f".{glob.escape(path.stem)}.part*{path.suffix}"):
         stray.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.stem}.part{os.getpid()}{path.suffix}")
@@ -69,12 +83,15 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException as error:
+        if isinstance(error, OSError) and str(error.filename) == str(temporary):
+            error.filename = str(path)
         told = isinstance(error, UserError) or getattr(error, "errno", None) is not None
         if told or not isinstance(error, Exception) or shutil.disk_usage(path.parent).free > FULL:
             raise
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where it could not be written, either
+            temporary.unlink(missing_ok=True)
 
 
 def link_or_copy(source: Path, destination: Path) -> None:

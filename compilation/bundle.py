@@ -24,7 +24,16 @@ RECORDS = (
 )
 # Keys of what was said, by whom, and what was made of it.
 SPEECH = ("samples", "set_aside", "clips", "text", "texts", "tokens", "transcription", "reference")
-ACCESS = re.compile(r"\bhf_\w+|((?i:token|secret|password|api_?key)\W{1,3})[^\s\"']+")
+# What lets somebody in, in this order, behind what is kept: in addresses, headers, settings.
+ACCESS = (
+    re.compile(r"(//)[^\s/@\"']+(?=@)"),
+    re.compile(r"(\bbearer\s+)[^\s\"']+", re.IGNORECASE),
+    re.compile(
+        r"((?:token|secret|password|api_?key)[^\w\n]{1,8})(?:(?<=[\"'])[^\"'\n]+|\w[^\s\"']*)",
+        re.IGNORECASE,
+    ),
+    re.compile(r"()\bhf_\w+"),
+)
 HOMES = re.compile(r"/(?:home|Users)/[^/\s\"']+|/root\b")
 
 
@@ -42,12 +51,21 @@ def without_speech(value: Any) -> Any:
 
 def without_names(text: str, folder: Path) -> str:
     """A text without access tokens, homes, and the names of this user, machine and folder."""
-    text = ACCESS.sub(lambda found: f"{found[1] or ''}(left out)", text)
+    for pattern in ACCESS:
+        text = pattern.sub(r"\1(left out)", text)
     text = HOMES.sub("~", text.replace(str(folder), "."))
-    for name, instead in ((getpass.getuser(), "user"), (socket.gethostname(), "host")):
-        if name != "root":  # a word of its own
+    for name, instead in ((_user(), "user"), (socket.gethostname(), "host")):
+        if name not in ("root", ""):  # root is a word of its own
             text = re.sub(rf"\b{re.escape(name)}\b", instead, text)
     return text
+
+
+def _user() -> str:
+    """This user's name; empty where the machine knows none of that number, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def write(out: Path, folder: Path, table: str, versions: dict[str, Any]) -> list[str]:

@@ -122,7 +122,13 @@ def main(argv: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--python", default=sys.executable, help="that has the vendor's compiler")
-    parser.add_argument("--targets", nargs="*", default=["cpu"], help="that must be possible")
+    parser.add_argument(
+        "--targets",
+        nargs="*",
+        choices=["cpu", *NPU_TARGETS],
+        default=["cpu"],
+        help="that must be possible",
+    )
     parser.add_argument("--bundle", type=Path, metavar="FILE.zip", help="to be sent to a helper")
     args = parser.parse_args(argv)
     findings = [*of_cpu(), *of_npu(args.python), *of_machine()]

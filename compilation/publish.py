@@ -24,8 +24,8 @@ from huggingface_hub.utils import validate_repo_id
 
 from common.cli import UserError, run
 from common.files import read_json
-from compilation.hand_off.sums import differences
-from compilation.upload import upload
+from compilation.hand_off import sums
+from compilation.upload import MAIN, upload
 from compilation.verify import check_measured, checked_manifest
 from data import hub_errors
 from data.cache import Repo, is_offline
@@ -52,11 +52,7 @@ def check(folder: Path, even_if_not_passed: bool = False, even_own_speech: bool 
             f"{folder} has no {' and no '.join(absent)}, so it is no hand-off folder: name a folder"
             " that the pipeline has made, compiled/{model}/{target}"
         )
-    if wrong := differences(folder):
-        raise UserError(
-            f"{folder} is not what its SHA256SUMS says ({'; '.join(wrong)}), so nothing was sent:"
-            " delete the folder and let the pipeline make it again"
-        )
+    sums.check(folder)
     checked_manifest(folder)
     speech = read_json(folder / "manifest.json")["dataset"]
     if speech["commit"] is None and not even_own_speech:
@@ -99,6 +95,11 @@ def sentence(error: BaseException, repo: str, revision: str) -> str | None:
     where, said = f"{repo} on {hub.ENDPOINT}", " ".join(str(error).split())
     if isinstance(error, errors.RevisionNotFoundError):
         return f"{where} has no branch {revision!r}: create it there, or leave out --revision"
+    if isinstance(error, errors.RepositoryNotFoundError) and revision != MAIN:
+        return (
+            f"{where} is not there, or not for this token, so there is no branch {revision!r}:"
+            " create both there, or leave out --revision"
+        )
     if isinstance(error, errors.HfHubHTTPError):
         status = error.response.status_code
         if status in (401, 403, 404):
@@ -133,7 +134,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="the hand-off folder")
     parser.add_argument("--repo", required=True, metavar="OWNER/NAME", help="where to publish it")
     parser.add_argument("--private", action="store_true", help="create the repository private")
-    parser.add_argument("--revision", default="main", help="branch of the repository")
+    parser.add_argument("--revision", default=MAIN, help="branch of the repository")
     parser.add_argument("--message", help="message of the commit")
     parser.add_argument("--even-if-not-passed", action="store_true", help="publish it all the same")
     parser.add_argument(

@@ -19,6 +19,7 @@ from compilation.hand_off.sums import NAME, files_of
 from data.cache import is_intact
 
 KEPT = ".gitattributes"  # the Hub's own: which files it stores as large ones
+MAIN = "main"
 PARTS = (".mxq", ".xml")
 
 
@@ -30,7 +31,7 @@ def upload(folder: Path, repo: str, private: bool, revision: str, message: str |
 
     Args:
         folder: The hand-off folder, checked.
-        repo: owner/name; created if there is none.
+        repo: owner/name; created if there is none, and the branch is main.
         private: Create it private; refuse one that is public.
         revision: The branch.
         message: Of the commit.
@@ -40,7 +41,8 @@ def upload(folder: Path, repo: str, private: bool, revision: str, message: str |
             folder afterwards.
     """
     api = HfApi(token=get_token())
-    api.create_repo(repo, private=private or None, exist_ok=True)
+    if revision == MAIN:  # a new repository has no other branch, and would be left empty
+        api.create_repo(repo, private=private or None, exist_ok=True)
     before = api.model_info(repo, revision=revision, expand=["sha", "private"])
     if private and not before.private:
         raise UserError(

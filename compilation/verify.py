@@ -27,12 +27,7 @@ from runtime.tables import NAMES, load_tables
 
 def checked_files(folder: Path) -> str:
     """Every file is there, none beside them, and none was changed."""
-    if found := sums.differences(folder):
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise UserError(
-            f"{folder}: {found[0]}{more}; get the folder again, whole, or where it was built delete"
-            " it and run the same command again"
-        )
+    sums.check(folder)
     return f"{len(sums.read(folder))} files as listed in {sums.NAME}"
 
 

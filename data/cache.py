@@ -19,6 +19,10 @@ CONVERTED = "refs/convert/parquet"  # the branch on which the Hub keeps its own 
 DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # git's blob id or SHA-256
 
 
+# Where config.yaml names what comes from a repository, or a folder in its place.
+SETTINGS = {"dataset": "data.source", "model": "models.<name>.source (or its base)"}
+
+
 class Repo(NamedTuple):
     """A repository of the Hub."""
 
@@ -118,8 +122,12 @@ def discard(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def local_folder_of(source: str) -> Path | None:
+def local_folder_of(source: str, kind: str) -> Path | None:
     """The local folder that `source` names, or None if it is the name of a Hub repository.
+
+    Args:
+        source: As config.yaml has it.
+        kind: Of a repository, as `Repo` has it.
 
     Raises:
         UserError: it can only be a path, and there is no such folder, or it cannot be read.
@@ -129,7 +137,7 @@ def local_folder_of(source: str) -> Path | None:
     if source.startswith((".", "/", "~")) or source.count("/") != 1:
         raise UserError(
             f"source {source!r} is neither a folder on this machine nor a Hub name of the form"
-            " owner/name: correct it in config.yaml"
+            f" owner/name: correct {SETTINGS[kind]} in config.yaml"
         )
     return None
 

@@ -157,7 +157,7 @@ def checkpoint_files(
     Raises:
         UserError: it is not there, cannot be fetched whole, or is not a Whisper.
     """
-    folder = local_folder_of(source)
+    folder = local_folder_of(source, "model")
     if folder is not None:
         return None, folder, pick(source, files_in(folder), lambda name: folder / name)
     repo = Repo("model", source)

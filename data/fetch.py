@@ -57,7 +57,7 @@ def _folder(source: str, commit: str | None) -> Path:
     """Where the paths of a manifest start."""
     if commit is not None:
         return snapshot(Repo("dataset", source), commit)
-    folder = local_folder_of(source)
+    folder = local_folder_of(source, "dataset")
     if folder is None:
         raise UserError(f"the local data set {source} is gone: put it back or correct data.source")
     return folder

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 from huggingface_hub import constants, errors
 
-from data.cache import Repo
+from data.cache import SETTINGS, Repo
 
 BUSY = (408, 429, 500, 502, 503, 504)  # the Hub is there, but not now
 LONGEST_PAUSE = 300.0  # seconds that a Retry-After may ask for
@@ -71,8 +71,8 @@ def sentence(error: BaseException, repo: Repo, revision: str) -> str | None:
         )
     if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
         return (
-            f"{endpoint} has no {repo}, and there is no local folder of this name: correct the"
-            " source in config.yaml, or set HF_TOKEN if the repository is private"
+            f"{endpoint} has no {repo}, and there is no local folder of this name: correct"
+            f" {SETTINGS[repo.kind]} in config.yaml, or set HF_TOKEN if the repository is private"
         )
     if isinstance(error, errors.RevisionNotFoundError):
         return f"the {repo} has no revision {revision!r} on {endpoint}: correct it in config.yaml"

@@ -28,7 +28,7 @@ def dataset(source: str, revision: str) -> dict[str, Any]:
         UserError: the folder or repository is not there, or is laid out in no way that is known.
     """
     record = {"source": source, "revision": revision}
-    folder = local_folder_of(source)
+    folder = local_folder_of(source, "dataset")
     if folder is not None:
         layout = local_layout(folder)
         if layout is None:

@@ -63,8 +63,7 @@ def describe(folder: Path, quality: dict[str, Any], speed: dict[str, Any] | None
     """
     if speed:
         check_speed(speed, quality, "--speed")
-    if found := sums.differences(folder, REWRITTEN):
-        raise UserError(f"{folder}: {found[0]}; delete the folder and run the same command again")
+    sums.check(folder, REWRITTEN)
     if quality["manifest_sha256"] != sha256_of(folder / "manifest.json"):
         raise UserError(
             f"{quality['model']} for {quality['target']} was measured of another folder than"

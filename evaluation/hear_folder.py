@@ -67,11 +67,10 @@ def evaluate_folder(folder: Path, clips: Path, beams: int = 1) -> dict[str, Any]
         beams: Of the search for a text; 1 is greedy.
 
     Raises:
-        UserError: there are no clips, or none with a text.
+        UserError: the folder is not what its sums say, or there are no clips, or none with a text.
     """
     manifest = read_json(folder / "manifest.json")
-    if found := sums.differences(folder):
-        raise UserError(f"{folder}: {found[0]}; get the folder again, whole")
+    sums.check(folder)
     manifests = clips_for(manifest, clips)
     tasks = manifest["calibration"]["decoder"]["settings"]["tasks"]
     encoder, decoder = sessions_of(folder)

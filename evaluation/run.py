@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import UserError, run
-from common.files import write_json
+from common.files import make_folder, write_json
 from common.model_names import split
 from evaluation.hear_folder import evaluate_folder
 from evaluation.quality.score import score
@@ -104,6 +104,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.beams < 1:
         raise UserError(f"--beams is {args.beams}, and must be at least 1, which is greedy")
     pipeline = heard_by_float(args.pipeline) if args.pipeline else None
+    make_folder(args.out)  # before the clips are heard
     heard = evaluate_folder(args.folder, args.clips, args.beams)
     if pipeline:
         heard = with_float(heard, pipeline)

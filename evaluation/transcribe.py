@@ -13,6 +13,7 @@ from transformers import GenerationConfig
 
 from common.cli import UserError, run
 from common.nearest import nearest
+from compilation.hand_off import sums
 from data.audio import to_mono
 from data.clips import is_multilingual
 from data.sound_file import read_sound
@@ -57,6 +58,7 @@ def main(argv: list[str] | None = None) -> None:
             f"times of words in a folder for the CPU are its own script's; type: python"
             f" {args.folder / 'transcribe.py'} {args.audio} --words"
         )
+    sums.check_loaded(args.folder)
     if args.words:
         asked = _asked(generation_of(args.folder), args.language, args.task)
         for word in timed_words(args.folder, audio, asked):

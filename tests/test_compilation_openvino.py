@@ -16,7 +16,7 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration
 from common.cli import UserError
 from common.files import read_json, save_npy, sha256_of, write_json
 from compilation.openvino import quantise
-from compilation.openvino.float_layers import layers_of
+from compilation.openvino.float_layers import check_layers, layers_of
 from compilation.openvino.schemes import Settings, cross_projections
 from runtime import graphs as float_graphs
 from runtime.graphs import decoder_graph, encoder_graph
@@ -392,6 +392,14 @@ def test_another_process_writes_the_same_bytes(parts, elsewhere) -> None:
     files = sorted(path.relative_to(here) for path in here.rglob("*.*"))
     assert len(files) == 13
     assert [file for file in files if sha256_of(here / file) != sha256_of(there / file)] == []
+
+
+def test_a_layer_that_there_is_not_is_refused_with_the_place_of_all_names() -> None:
+    graph = chain(EXACT)
+    (name,) = layers_of(graph)
+    check_layers([name], graph)
+    with pytest.raises(UserError, match=rf"did you mean `{name}`\?.*/cpu/layers\.json of an"):
+        check_layers([name, f"{name}x"], graph)
 
 
 def test_names_of_layers_hold_the_module_path(parts) -> None:

@@ -198,7 +198,9 @@ def test_unknown_names_are_one_sentence(hub):
         have("owner/nothing")
     with pytest.raises(UserError, match=f"model {NAME} has no revision 'v9'"):
         checkpoint(["--source", NAME, "--revision", "v9", "--out", "checkpoint.json"])
-    with pytest.raises(UserError, match=r"source '\./nowhere' is neither a folder"):
+    with pytest.raises(
+        UserError, match=r"'\./nowhere' is neither .* correct models\.<name>\.source"
+    ):
         have("./nowhere")
 
 

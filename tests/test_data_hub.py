@@ -268,13 +268,16 @@ def test_all_shards_of_a_split_are_fetched_and_an_incomplete_cache_is_completed(
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
-        (("nobody/nothing", "main", "ko_kr", "validation"), "has no dataset nobody/nothing"),
+        (
+            ("nobody/nothing", "main", "ko_kr", "validation"),
+            "name: correct data.source in config.yaml, or",
+        ),
         ((NAME, "v9", "ko_kr", "validation"), f"dataset {NAME} has no revision 'v9'"),
         ((NAME, "main", "ko", "validation"), "has no language 'ko': did you mean ko_kr?"),
         ((NAME, "main", "xx", "validation"), "has no language 'xx': it has en_us, ko_kr"),
         ((NAME, "main", "ko_kr", "dev"), "has no split 'dev' of ko_kr: it has validation"),
         (("not a name/at all", "main", "ko_kr", "dev"), "has no dataset not a name/at all"),
-        (("./nowhere", "main", "ko_kr", "dev"), "source './nowhere' is neither a folder"),
+        (("./nowhere", "main", "ko_kr", "dev"), "correct data.source in config.yaml"),
         (("nowhere", "main", "ko_kr", "dev"), "source 'nowhere' is neither a folder"),
         (("demo/data/nowhere", "main", "ko_kr", "dev"), "is neither a folder"),
     ],

@@ -10,7 +10,7 @@ import pytest
 
 from common.cli import UserError
 from common.files import write_json
-from compilation import doctor
+from compilation import bundle, doctor
 from tests.qb import interpreter
 
 
@@ -36,6 +36,9 @@ def test_without_a_compiler_the_cpu_is_possible(capsys: pytest.CaptureFixture[st
     assert "missing" in npu and "has no qbcompiler; install" in npu
     with pytest.raises(UserError, match="cannot compile for aries-rb here; the table says why"):
         doctor.main(["--targets", "aries-rb"])
+    with pytest.raises(SystemExit):
+        doctor.main(["--targets", "cpuu"])
+    assert "invalid choice: 'cpuu' (choose from" in capsys.readouterr().err
 
 
 def test_a_real_interpreter_with_the_double_is_asked(
@@ -87,6 +90,29 @@ def test_a_bundle_for_a_helper_has_no_speech_and_no_names(
     assert kept == {"settings": {"seed": 0}, "samples": "2 left out"}
     assert "has no qbcompiler" in found["doctor.txt"] and "python" in found["versions.json"]
     assert not [name for name in found if name.endswith((".mxq", ".wav"))]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ('"token": "hf_abc", "a": 1', '"token": "(left out)", "a": 1'),
+        ('{"password": "x y"}', '{"password": "(left out)"}'),
+        ("API_KEY = 'k'", "API_KEY = '(left out)'"),
+        ("--token abc, secret=d", "--token (left out) secret=(left out)"),
+        ("Authorization: Bearer x.y-z", "Authorization: Bearer (left out)"),
+        ("https://ada:pw@host/x //ada@host", "https://(left out)@host/x //(left out)@host"),
+        ("max_new_tokens: 64, at https://host/a@b", "max_new_tokens: 64, at https://host/a@b"),
+    ],
+)
+def test_what_lets_somebody_in_is_left_out(
+    text: str, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", nobody)  # of a user without a name
+    monkeypatch.setattr("socket.gethostname", lambda: "box")
+    assert bundle.without_names(text, Path("/project")) == kept
 
 
 GOOD = {"qbcompiler": "1.2.0", "torch": "2.7.1", "numpy": "1.26.4", "gpu": "a GPU"}

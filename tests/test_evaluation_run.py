@@ -286,3 +286,14 @@ def test_what_cannot_be_evaluated_is_a_sentence(demo: Path, clips: Path, tmp_pat
     other.write_text(json.dumps(heard), encoding="utf-8")
     said = refusal(str(folder), "--clips", str(clips), "--float", str(other))
     assert "--float has no text of de_de_0000.wav (transcribe)" in said
+
+
+def test_a_place_for_results_that_is_none_is_refused_before_clips_are_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("config.json", "openvino_encoder_model.xml"):
+        write_json(tmp_path / name, {})
+    monkeypatch.setattr(run, "evaluate_folder", lambda *_: pytest.fail("clips were heard"))
+    out = str(tmp_path / "config.json")
+    with pytest.raises(NotADirectoryError):
+        run.main([str(tmp_path), "--clips", str(tmp_path), "--out", out])

@@ -1,6 +1,5 @@
 """The hand-off folder: what is in it, that damage is noticed, and that equal folders pack equally."""
 
-import contextlib
 import hashlib
 import re
 import shutil
@@ -20,7 +19,7 @@ from transformers import AutoProcessor, GenerationConfig, WhisperForConditionalG
 
 from common.cli import UserError
 from common.files import listed, read_json, write_json
-from compilation.hand_off import expect, golden, provenance, sums
+from compilation.hand_off import expect, golden, provenance, readme, sums
 from compilation.hand_off.archive import archive
 from compilation.verify import verify
 from evaluation.describe import describe
@@ -67,17 +66,37 @@ def test_any_flipped_byte_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(bytes(range(40)))
     (tmp_path / "golden/b c.json").write_text("{}\n", encoding="utf-8")
     sums.write(tmp_path)
-    assert sums.differences(tmp_path) == []
+    sums.check(tmp_path)
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         whole = path.read_bytes()
         for place in range(len(whole)):
             for bit in (0x01, 0x20, 0x80):
                 flipped = whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :]
                 path.write_bytes(flipped)
-                with contextlib.suppress(UserError):  # the sums refused as a whole
-                    assert sums.differences(tmp_path), (path, place, bit)
+                with pytest.raises(UserError):
+                    sums.check(tmp_path)
         path.write_bytes(whole)
-    assert sums.differences(tmp_path) == []
+    sums.check(tmp_path)
+
+
+def test_what_lies_beside_is_to_be_removed_and_loaded_all_the_same(tmp_path: Path) -> None:
+    for name in ("config.json", "README.md", "transcribe.py"):
+        (tmp_path / name).write_text("{}\n", encoding="utf-8")
+    sums.write(tmp_path)
+    (tmp_path / "speech.wav").touch()
+    with pytest.raises(
+        UserError, match=r"speech\.wav is not listed in SHA256SUMS; remove"
+    ) as error:
+        sums.check(tmp_path)
+    assert "again" not in str(error.value)
+    (tmp_path / "README.md").unlink()
+    (tmp_path / "transcribe.py").write_text("mine", encoding="utf-8")
+    sums.check_loaded(tmp_path)
+    with pytest.raises(UserError, match=r"README\.md is missing; get the folder again, whole, or"):
+        sums.check(tmp_path)
+    (tmp_path / "config.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(UserError, match=r"config\.json was changed; get the folder again, whole"):
+        sums.check_loaded(tmp_path)
 
 
 def test_damage_in_every_file_of_a_real_folder_is_noticed(folder: Path) -> None:
@@ -163,7 +182,7 @@ def test_a_damaged_folder_is_not_blessed(demo: Path, folder: Path, tmp_path: Pat
         describe(folder, quality | {"manifest_sha256": "0"}, None)
     path = folder / "openvino_decoder_model.bin"
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(UserError, match=r"decoder_model\.bin was changed; delete the folder"):
+    with pytest.raises(UserError, match=r"decoder_model\.bin was changed; get the folder again"):
         describe(folder, quality, None)
     sums.write(folder)
     with pytest.raises(UserError, match=r"lists another openvino_decoder_model\.bin"):
@@ -178,7 +197,7 @@ def test_what_is_handed_over_is_its_own(demo: Path) -> None:
 
 def test_what_is_no_folder_is_a_sentence(tmp_path: Path) -> None:
     assert "there is no folder" in failure(tmp_path / "missing")
-    assert "SHA256SUMS is missing" in failure(tmp_path)
+    assert f"SHA256SUMS is missing: {tmp_path} is no hand-off folder, or not a" in failure(tmp_path)
 
 
 def test_the_libraries_load_it(folder: Path) -> None:
@@ -251,6 +270,11 @@ def test_the_checkouts_commit_and_whether_it_is_clean(tmp_path: Path) -> None:
     assert provenance.project_facts(tmp_path)["clean"] is False
 
 
+def test_every_input_has_its_own_dtype() -> None:
+    said = readme.shapes_of([[1, "L"], [1, 1500, 96]], "float32")
+    assert said == "int64 `[1, L]` and float32 `[1, 1500, 96]`"
+
+
 def test_the_readme_is_a_model_card_with_what_was_measured(demo: Path) -> None:
     folder = demo / "compiled/whisper-micro/cpu"
     card = ModelCard.load(folder / "README.md")
@@ -261,6 +285,7 @@ def test_the_readme_is_a_model_card_with_what_was_measured(demo: Path) -> None:
     rate = quality["tasks"]["transcribe"]["all"]["pairings"]["compiled+compiled"]["rate"]
     assert card.data.eval_results[0].metric_value == round(100 * rate, 1)
     assert "| ko_kr |" in card.text and "Zero friend one." in card.text
+    assert "- decoder: int64 `[1, L]` and float32 `[1, 1500, 96]` to float32 `[1, L," in card.text
     assert "{{" not in card.text and "Undefined" not in card.text
     listed_files = [name for name in sums.files_of(folder) if "/" not in name]
     kinds = {Path(name).suffix for name in listed_files}
@@ -287,6 +312,14 @@ def test_equal_folders_pack_to_equal_bytes(folder: Path, tmp_path: Path) -> None
     (again / "config.json").write_text("{}", encoding="utf-8")
     with pytest.raises(UserError, match=r"config\.json was changed"):
         archive(again, other)
+
+
+def test_an_archive_is_not_written_into_its_own_folder(tmp_path: Path) -> None:
+    (tmp_path / "config.json").touch()
+    sums.write(tmp_path)
+    with pytest.raises(UserError, match=r"inner/a\.tar\.zst is in the folder that it is of; give"):
+        archive(tmp_path, tmp_path / "inner/a.tar.zst")
+    sums.check(tmp_path)
 
 
 def clip(language: str, seconds: float, file: str = "a.wav") -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from common import cli
-from common.files import replacing, save_npy
+from common.files import read_json, replacing, save_npy, write_text
 from data.audio import write_wav
 
 
@@ -42,6 +42,34 @@ def test_every_writer_ends_in_the_same_sentence(
     with pytest.raises(type(said)) as error:
         write()
     assert error.value is said
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("file/page.html", r"file \(Not a directory\)"),
+        ("file/inner/page.html", r"file/inner \(Not a directory\)"),
+        ("folder", r"folder \(Is a directory\)"),
+        ("x" * 250 + ".html", r"x+\.html \(File name too long\)"),
+    ],
+)
+def test_what_cannot_be_written_is_a_sentence(tmp_path: Path, path: str, said: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder/inner").mkdir(parents=True)
+    with pytest.raises(SystemExit, match=rf"^error: cannot read or write {tmp_path}/{said}; corre"):
+        cli.run(lambda: write_text(tmp_path / path, "text"))
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_what_cannot_be_read_is_a_sentence_and_a_bug_is_none(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=rf"^error: cannot read or write {tmp_path} \(Is a dir"):
+        cli.run(lambda: read_json(tmp_path))
+
+    def fail() -> None:
+        raise OSError("400000 requested and 76768 written")
+
+    with pytest.raises(OSError, match="76768 written"):
+        cli.run(fail)
 
 
 def test_what_says_why_by_itself_is_left_as_it_is(

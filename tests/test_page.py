@@ -14,7 +14,7 @@ import soundfile
 
 from common.cli import UserError
 from common.files import read_json, read_jsonl, write_json
-from compilation.hand_off import alignment
+from compilation.hand_off import alignment, sums
 from data.clips import interleave, read_audio
 from data.own_audio import read_index
 from evaluation import page
@@ -377,6 +377,7 @@ def test_a_device_hears_as_the_evaluation_does(
     generation = read_json(npu / "generation_config.json")
     write_json(npu / "generation_config.json", generation | {"alignment_heads": HEADS})
     alignment.write(demo / GRAPHS, npu)
+    sums.write(npu)
     (model,) = models_of([npu])
     assert (model.kinds, model.folders) == (["device"], {"device": npu})  # no float graphs there
     heard_by = Device(npu)
@@ -392,6 +393,15 @@ def test_a_device_hears_as_the_evaluation_does(
         timed = heard_by.hear(clip.audio, Settings(timestamps=True), nothing)
         assert timed.segments[0].begin == 0 and timed.segments[-1].end <= clip.seconds + 1
         assert timed.text == timed.segments[0].text.strip()
+
+
+def test_a_damaged_folder_is_not_opened(tmp_path: Path) -> None:
+    for name in ("config.json", "openvino_encoder_model.xml"):
+        write_json(tmp_path / name, {})
+    sums.write(tmp_path)
+    write_json(tmp_path / "openvino_encoder_model.xml", [])
+    with pytest.raises(UserError, match=r"openvino_encoder_model\.xml was changed; get the folder"):
+        models_of([tmp_path])
 
 
 def test_what_cannot_be_opened_is_a_sentence(

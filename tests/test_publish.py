@@ -169,10 +169,16 @@ def test_a_folder_with_many_files_is_one_commit(hub, folder):
 
 
 def test_another_branch_than_main(hub, folder):
+    said = refusal(folder, "--revision", "release/v2")
+    assert f"{REPO} on {hub.url} is not there, or not for this token, so there is no branch" in said
+    assert hub.sent() == [] and not (hub.root / "models").exists()
+    publish.main([str(folder), "--repo", REPO])
     hub.branch = "release/v2"
+    (folder / "README.md").write_text(f"{CARD}And more.\n", encoding="utf-8")
+    add_sums(folder)
     publish.main([str(folder), "--repo", REPO, "--revision", "release/v2"])
     publish.main([str(folder), "--repo", REPO, "--revision", "release/v2"])
-    assert len(hub.commits) == 1 and published(hub) == contents(folder)
+    assert len(hub.commits) == 2 and published(hub) == contents(folder)
     assert "has no branch 'main': create it there" in refusal(folder)
 
 
@@ -203,9 +209,9 @@ def damage(folder: Path, how: str) -> None:
 @pytest.mark.parametrize(
     ("how", "said"),
     [
-        ("changed", "is not what its SHA256SUMS says (model.safetensors "),
-        ("extra", "is not what its SHA256SUMS says (golden/notes.txt "),
-        ("golden/expected.json", "is not what its SHA256SUMS says (golden/expected.json "),
+        ("changed", "model.safetensors was changed; get the folder again"),
+        ("extra", "golden/notes.txt is not listed in SHA256SUMS; remove what is not"),
+        ("golden/expected.json", "golden/expected.json is missing; get the folder again"),
         ("SHA256SUMS", "has no SHA256SUMS, so it is no hand-off folder"),
         ("README.md", "has no README.md, so it is no hand-off folder"),
         ("empty", "has no manifest.json and no README.md and no SHA256SUMS"),
@@ -329,7 +335,7 @@ def test_a_hub_that_fails_on_the_way_is_one_sentence_and_the_next_try_goes_on(
 def test_wrong_names_and_cards_are_one_sentence(hub, folder):
     assert "--repo 'whisper' is not of the form" in refusal(folder, "--repo", "whisper")
     assert "'owner/no--name'" in refusal(folder, "--repo", "owner/no--name")
-    assert "has no branch 'v2': create it there" in refusal(folder, "--revision", "v2")
+    assert "so there is no branch 'v2': create both there" in refusal(folder, "--revision", "v2")
     (folder / "README.md").write_text("---\n- no mapping\n---\n", encoding="utf-8")
     add_sums(folder)
     said = refusal(folder)

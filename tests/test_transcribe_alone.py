@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,10 +22,12 @@ from transformers import WhisperTokenizer
 
 from common.cli import UserError
 from common.files import read_json, write_json
+from compilation.hand_off import sums
 from evaluation import transcribe
 from tests.imports import ROOT
 
 SCRIPT = ROOT / "compilation/hand_off/transcribe.py"
+FILES = ("config.json", "openvino_encoder_model.xml", "openvino_encoder_model.bin")
 WANTED = [f"{name}=={version(name)}" for name in ("openvino-genai", "soundfile", "soxr")]
 BARE = """
 import importlib.util, runpy, sys
@@ -84,6 +87,17 @@ def alone(python: Path, *arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(
         command, cwd=python.parent, capture_output=True, encoding="utf-8", check=False
     )
+
+
+def in_this_process(
+    folder: Path, patch: pytest.MonkeyPatch, *arguments: object
+) -> dict[str, Any] | str | None:
+    """Run the script; its names, or what it exits with."""
+    patch.setattr(sys, "argv", ["transcribe.py", *map(str, arguments)])
+    try:
+        return runpy.run_path(str(folder / SCRIPT.name), run_name="__main__")
+    except SystemExit as end:
+        return end.code
 
 
 def by_project(capsys: pytest.CaptureFixture[str], folder: Path, audio: Path, *options: str) -> str:
@@ -161,6 +175,7 @@ def test_words_have_times(
     copy = Path(shutil.copytree(folder, tmp_path / "cpu"))
     rules = read_json(copy / "generation_config.json")
     write_json(copy / "generation_config.json", rules | {"alignment_heads": [[1, 0], [1, 2]]})
+    sums.write(copy)
     result = alone(python, copy / SCRIPT.name, audio, "--words", "--language", "it")
     assert (result.returncode, result.stderr) == (0, "")
     words = [line.split() for line in result.stdout.splitlines()]
@@ -217,6 +232,66 @@ def test_errors_are_a_sentence(
     assert message in result.stderr
 
 
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """A folder that has the script, and no model that could be loaded."""
+    folder = tmp_path / "cpu"
+    folder.mkdir()
+    shutil.copyfile(SCRIPT, folder / SCRIPT.name)
+    for name in FILES:
+        (folder / name).write_text("{}", encoding="utf-8")
+    sums.write(folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("samples", "name", "message"),
+    [
+        ([0, float("nan")] * 8_000, "a.wav", "holds values that are no finite numbers"),
+        ([float("inf")] * 16_000, "a.wav", "holds values that are no finite numbers"),
+        ([0.0] * 200, "a.wav", "is shorter than 201 samples at 16 kHz"),
+        ([0.0] * 16_000, "a.raw", "cannot be read as audio: "),
+        ([0.0] * 201, "a.wav", "cpu cannot be loaded on the device FOO: "),
+    ],
+    ids=["NaN", "infinite", "short", "raw", "device"],
+)
+def test_what_cannot_be_heard_is_a_sentence(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, samples: list[float], name: str, message: str
+) -> None:
+    audio, kind = empty.parent / name, {"subtype": "FLOAT", "format": name[2:].upper()}
+    soundfile.write(audio, np.array(samples, np.float32), 16_000, **kind)
+    said = in_this_process(empty, monkeypatch, audio, "--device", "FOO")
+    assert isinstance(said, str) and said.startswith("error: ") and "\n" not in said
+    assert message in said
+
+
+@pytest.mark.parametrize("name", [*FILES, sums.NAME])
+def test_a_damaged_folder_is_not_heard(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    audio = empty / "speech.wav"  # a file beside them is none of its
+    soundfile.write(audio, np.zeros(16_000, np.int16), 16_000)
+    said = str(in_this_process(empty, monkeypatch, audio))
+    assert "cannot be loaded on the device CPU" in said
+    for damage in ("was changed", "is missing"):
+        if damage == "is missing":
+            (empty / name).unlink()
+        else:
+            (empty / name).write_text("{", encoding="utf-8")
+        said = str(in_this_process(empty, monkeypatch, audio))
+        assert damage in said and "get the folder again, whole" in said
+        assert name in said or name == sums.NAME  # which does not list the first of them
+        with pytest.raises(UserError, match=f"{name} {damage}"):
+            transcribe.main([str(empty), str(audio)])
+
+
+def test_times_are_rounded_as_a_whole() -> None:
+    time_of = runpy.run_path(str(SCRIPT))["time_of"]
+    assert time_of(59.996) == "0:01:00.00" and time_of(3599.999) == "1:00:00.00"
+    assert time_of(3723.454) == "1:02:03.45" and time_of(0) == "0:00:00.00"
+    assert time_of(-1.0) == "-"  # no end was heard
+
+
 @pytest.mark.parametrize("case", ["tokens", "English-only"])
 def test_the_rules_are_those_of_generate(
     folder: Path,
@@ -249,9 +324,9 @@ def test_the_rules_are_those_of_generate(
     if not rules["is_multilingual"]:
         del rules["lang_to_id"], rules["task_to_id"]
     write_json(copy / "generation_config.json", rules)
+    sums.write(copy)
     expected = by_project(capsys, copy, audio)
     assert expected != free
 
-    monkeypatch.setattr(sys, "argv", ["transcribe.py", str(audio)])
-    runpy.run_path(str(copy / SCRIPT.name), run_name="__main__")
+    in_this_process(copy, monkeypatch, audio)
     assert capsys.readouterr().out == expected

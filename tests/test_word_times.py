@@ -11,7 +11,7 @@ from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
 from common.cli import UserError
 from common.files import read_json, write_json
-from compilation.hand_off import alignment, readme
+from compilation.hand_off import alignment, readme, sums
 from data.cache import local_folder
 from data.clips import interleave, read_audio
 from evaluation import transcribe
@@ -33,6 +33,7 @@ def test_words_have_the_times_that_transformers_gives_them(
     generation = read_json(npu / "generation_config.json")
     write_json(npu / "generation_config.json", generation | {"alignment_heads": HEADS})
     alignment.write(demo / "runtime/float/whisper-micro/manifest.json", npu)
+    sums.write(npu)
     times = WordTimes(npu)
     home = str(local_folder(demo / "data/checkpoints/whisper-micro.json"))
     whisper = WhisperForConditionalGeneration.from_pretrained(home, attn_implementation="eager")

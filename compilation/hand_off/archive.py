@@ -31,12 +31,15 @@ def archive(folder: Path, out: Path) -> None:
         out: NAME.tar.zst.
 
     Raises:
-        UserError: the folder is not what its sums say.
+        UserError: the folder is not what its sums say, or the archive would be in it.
     """
+    if out.resolve().is_relative_to(folder.resolve()):
+        raise UserError(
+            f"--out {out} is in the folder that it is of; give a place outside {folder}"
+        )
     digest = out.with_name(f"{out.name}.sha256")
     digest.unlink(missing_ok=True)
-    if found := sums.differences(folder):
-        raise UserError(f"{folder}: {found[0]}; delete the folder and run the same command again")
+    sums.check(folder)
     checked_manifest(folder)
     top = out.name.removesuffix(SUFFIX)
     with (
@@ -45,7 +48,7 @@ def archive(folder: Path, out: Path) -> None:
         zstandard.ZstdCompressor(LEVEL).stream_writer(file) as stream,
         tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT) as tar,
     ):
-        for name in [*sums.files_of(folder), sums.NAME]:
+        for name in [*sums.read(folder), sums.NAME]:
             path = folder / name
             # Nothing of this machine or moment: no owner, no time, one mode.
             entry = tarfile.TarInfo(f"{top}/{name}")

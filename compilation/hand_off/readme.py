@@ -30,7 +30,7 @@ def write(folder: Path) -> None:
     environment = jinja2.Environment(
         undefined=jinja2.ChainableUndefined, keep_trailing_newline=True
     )
-    environment.filters["shapes"] = _shapes
+    environment.filters["shapes"] = shapes_of
     environment.filters["cell"] = _cell
     text = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         matter=yaml.safe_dump(
@@ -64,9 +64,10 @@ def gives_times_of_words(folder: Path) -> bool:
     return bool(heads) and (device_of(folder) == CPU or (folder / "alignment.xml").is_file())
 
 
-def _shapes(shapes: Iterable[list[int | str]]) -> str:
-    """`[1, L, 768]` and the like, joined."""
-    return " and ".join(f"`[{', '.join(map(str, shape))}]`" for shape in shapes)
+def shapes_of(shapes: Iterable[list[int | str]], dtype: str) -> str:
+    """float32 `[1, L, 768]` and the like, joined; what has two axes is token ids, int64."""
+    kinds = [("int64" if len(shape) == 2 else dtype, shape) for shape in shapes]
+    return " and ".join(f"{kind} `[{', '.join(map(str, shape))}]`" for kind, shape in kinds)
 
 
 def _cell(text: str) -> str:

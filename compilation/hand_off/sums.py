@@ -7,6 +7,9 @@ from common.cli import UserError
 from common.files import is_unchanged, sha256_of, write_text
 
 NAME = "SHA256SUMS"
+AGAIN = (
+    "get the folder again, whole, or where it was built delete it and run the same command again"
+)
 # What comes with a folder that was downloaded or cloned from the Hub.
 OF_THE_HUB = re.compile(r"\.gitattributes|\.git/.*|\.cache/huggingface/.*")
 
@@ -37,32 +40,52 @@ def read(folder: Path) -> dict[str, str]:
     path = folder / NAME
     if not path.is_file():
         raise UserError(
-            f"{path} is missing, so nothing can be checked; get the folder again, whole"
+            f"{path} is missing: {folder} is no hand-off folder, or not a whole one; give one such"
+            " as compiled/whisper-small/cpu, or get it again"
         )
     text = path.read_bytes().decode("utf-8", errors="replace")
     sums = {line[66:]: line[:64] for line in text.split("\n")[:-1]}
     if text != _text(dict(sorted(sums.items()))):
-        raise UserError(f"{path} was changed; get the folder again, whole")
+        raise UserError(f"{path} was changed; {AGAIN}")
     return sums
 
 
-def differences(folder: Path, rewritten: tuple[str, ...] = ()) -> list[str]:
-    """A sentence for each file that is missing, extra or changed; none where all agree.
+def check(folder: Path, rewritten: tuple[str, ...] = ()) -> None:
+    """Refuse a folder that is not what its sums say.
 
     Args:
         folder: The hand-off folder.
         rewritten: Files that need not agree.
 
     Raises:
-        UserError: there are no sums to compare with.
+        UserError: a file is missing, changed or extra, or there are no sums to compare with.
     """
-    listed, found = read(folder), set(files_of(folder))
-    listed = {name: digest for name, digest in listed.items() if name not in rewritten}
-    missing = [f"{name} is missing" for name in listed if name not in found]
-    more = sorted(found - set(listed) - set(rewritten))
-    extra = [f"{name} is not listed in {NAME}; remove it" for name in more]
-    present = [name for name in listed if name in found]
-    changed = [
-        f"{name} was changed" for name in present if not is_unchanged(folder / name, listed[name])
-    ]
-    return [*missing, *extra, *changed]
+    listed = read(folder)
+    _check(folder, {name: listed[name] for name in listed if name not in rewritten})
+    names = [name for name in files_of(folder) if name not in {*listed, *rewritten}]
+    _refuse(folder, [f"{name} is not listed in {NAME}" for name in names], "remove what is not")
+
+
+def check_loaded(folder: Path) -> None:
+    """Refuse a folder in which what is loaded is not what its sums say: it may hear, but wrongly.
+
+    Its README and script may be anyone's, and other files beside.
+
+    Raises:
+        UserError: a file is missing or changed, or there are no sums to compare with.
+    """
+    listed = read(folder)
+    _check(folder, {name: listed[name] for name in listed if not name.endswith((".md", ".py"))})
+
+
+def _check(folder: Path, listed: dict[str, str]) -> None:
+    missing = [f"{name} is missing" for name in listed if not (folder / name).is_file()]
+    _refuse(folder, missing, AGAIN)
+    changed = [name for name, digest in listed.items() if not is_unchanged(folder / name, digest)]
+    _refuse(folder, [f"{name} was changed" for name in changed], AGAIN)
+
+
+def _refuse(folder: Path, found: list[str], remedy: str) -> None:
+    if found:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise UserError(f"{folder}: {found[0]}{more}; {remedy}")

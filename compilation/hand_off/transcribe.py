@@ -10,6 +10,7 @@ longer audio by timestamps.
 """
 
 import argparse
+import hashlib
 import os
 import struct
 import sys
@@ -27,7 +28,10 @@ except ImportError as error:
     )
 
 FOLDER = Path(__file__).parent
+SUMS = FOLDER / "SHA256SUMS"
+LOADED = (".bin", ".json", ".xml")  # files of the folder that OpenVINO GenAI reads
 RATE = 16_000  # Hz
+FEWEST = 201  # samples: half a window of the spectrogram, which OpenVINO GenAI mirrors, and one
 UNKNOWN = 0x7FFF_0000  # a size from which on it stands for an unknown one: written to a pipe
 
 
@@ -35,14 +39,19 @@ def read(path: Path) -> np.ndarray:
     """The samples of a recording, mono, 16 kHz, float32 [time]."""
     if not path.is_file():
         sys.exit(f"error: there is no file {path}; give the path of a recording")
-    refuse_cut_wav(path)
     try:
+        refuse_cut_wav(path)
         audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, soundfile.SoundFileError) as error:
-        sys.exit(f"error: {path} cannot be read as audio: {error}")
+    except (OSError, TypeError, soundfile.SoundFileError) as error:  # a .raw is a TypeError
+        sys.exit(f"error: {path} cannot be read as audio: {error}; give a WAV, FLAC, OGG or MP3")
     if not len(audio):
         sys.exit(f"error: {path} holds no sound, or its header says so; write it anew")
-    return soxr.resample(audio.mean(axis=1), rate, RATE)
+    if not np.isfinite(audio).all():
+        sys.exit(f"error: {path} holds values that are no finite numbers; write it anew")
+    audio = soxr.resample(audio.mean(axis=1), rate, RATE)
+    if len(audio) < FEWEST:
+        sys.exit(f"error: {path} is shorter than {FEWEST} samples at 16 kHz; give a longer one")
+    return audio
 
 
 def refuse_cut_wav(path: Path) -> None:
@@ -60,10 +69,40 @@ def refuse_cut_wav(path: Path) -> None:
             at += size + size % 2
 
 
+def refuse_changed() -> None:
+    """End where a file that is read is not what SHA256SUMS says: a damaged one may still hear."""
+    if not SUMS.is_file():
+        sys.exit(f"error: {SUMS} is missing; get the folder again, whole")
+    lines = SUMS.read_text(encoding="utf-8", errors="replace").splitlines()
+    sums = {line[66:]: line[:64] for line in lines}
+    names = {path.name for path in FOLDER.glob("openvino_*")}
+    for name in sorted(names | {name for name in sums if "/" not in name}):
+        path = FOLDER / name
+        if path.suffix in LOADED and (not path.is_file() or sha256_of(path) != sums.get(name)):
+            sys.exit(f"error: {path} is missing or was changed; get the folder again, whole")
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load(device: str, settings: dict[str, bool]) -> WhisperPipeline:
+    """The model, on a device of OpenVINO's."""
+    try:
+        return WhisperPipeline(FOLDER, device, **settings)
+    except RuntimeError as error:
+        why = str(error).strip().splitlines()[-1]  # those before it are places in OpenVINO's source
+        sys.exit(f"error: {FOLDER} cannot be loaded on the device {device}: {why}")
+
+
 def time_of(seconds: float) -> str:
-    """`1:02:03.45`"""
-    minutes, rest = divmod(max(seconds, 0), 60)
-    return f"{int(minutes // 60)}:{int(minutes % 60):02d}:{rest:05.2f}"
+    """`1:02:03.45`; `-` for what has no end, which OpenVINO GenAI says by a negative one."""
+    if seconds < 0:
+        return "-"
+    minutes, rest = divmod(round(100 * seconds), 6000)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest / 100:05.2f}"
 
 
 def main() -> None:
@@ -81,7 +120,8 @@ def main() -> None:
     args = parser.parse_args()
     audio = read(args.audio)
     settings = {"word_timestamps": True} if args.words else {}
-    pipeline = WhisperPipeline(FOLDER, args.device, **settings)
+    refuse_changed()
+    pipeline = load(args.device, settings)
     config = pipeline.get_generation_config()
     if args.words and not config.alignment_heads:
         sys.exit("error: --words needs `alignment_heads` in generation_config.json; none are there")

@@ -32,5 +32,6 @@ def check_layers(names: Iterable[str], graph: ov.Model) -> None:
             raise UserError(
                 f"keep_float names `{name}`, which is no layer of this part"
                 f"{nearest(name, known)}; it has {len(known)}, such as `{known[0]}`, and"
-                " `python -m evaluation.layers.rank` lists them, most damaged first"
+                " evaluation/results/{model}/cpu/layers.json of an evaluation without keep_float"
+                " lists them, most damaged first"
             )

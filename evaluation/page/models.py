@@ -7,6 +7,7 @@ from typing import NamedTuple
 from common.cli import UserError
 from common.files import read_json
 from common.model_names import split
+from compilation.hand_off import sums
 from evaluation.page.clips import EvaluationClip, worst_first
 from evaluation.page.worker import Worker
 from runtime.folder import CPU, device_of
@@ -38,12 +39,14 @@ def models_of(folders: list[Path]) -> list[Model]:
     `compiled/{model}/{target}/`.
 
     Raises:
-        UserError: A folder is no hand-off folder, or nothing is here that could run any.
+        UserError: A folder is no hand-off folder or a damaged one, or nothing is here that could
+            run any.
     """
     found: dict[str, dict[str, Path]] = {}
     for folder in folders:
         kind = COMPILED if device_of(folder) == CPU else DEVICE
         if kind == COMPILED or has_npu():
+            sums.check_loaded(folder)
             found.setdefault(read_json(folder / "manifest.json")["model"], {})[kind] = folder
     if not found:
         raise UserError(
