@@ -11,10 +11,9 @@ from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from calibration.greedy import rules_of
 from calibration.prompts import prompt_tokens
-from compilation.openvino.float_layers import layers_of
-from compilation.openvino.quantise import advanced, all_but
+from compilation.openvino.float_layers import layers_of, value_products
+from compilation.openvino.quantise import advanced
 from compilation.openvino.samples import decoder_reader, encoder_reader, read_samples
-from compilation.openvino.schemes import ACTIVATIONS, Settings, in_8_bits
 from data.clips import Clip, interleave, understood
 from data.whisper import load_generation
 from runtime.ir import CHOSEN, FLOAT32, Properties, read_model, save_model
@@ -31,7 +30,7 @@ ATTENTION = ("scores", "context", "q_proj", "k_proj", "v_proj", "out_proj")  # e
 class Recipe(NamedTuple):
     """How a part is quantised; the defaults are the pipeline's w8a8."""
 
-    scheme: str = ACTIVATIONS
+    weights_only: bool = False
     alpha: float = 0.95
     ranges: str = ""  # of RANGES; empty: minimum and maximum of all samples
     accurate_bias: bool = False
@@ -72,21 +71,19 @@ def quantised(graph: ov.Model, samples: list[Any], read: Any, recipe: Recipe) ->
     """An int8 twin of a float graph."""
     names = [name for name in layers_of(graph) if name.endswith(recipe.float_layers)]
     kept = names if recipe.float_layers else []
-    weights, both = in_8_bits(graph, Settings(recipe.scheme, recipe.alpha, kept))
-    if weights:
-        graph = nncf.compress_weights(graph, ignored_scope=all_but(weights, graph))
-    if not both:
-        return graph
+    if recipe.weights_only:
+        return nncf.compress_weights(graph)
     parameters = advanced(recipe.alpha)
     if recipe.ranges:
         parameters.activations_range_estimator_params = RANGES[recipe.ranges]
+    scope = [*kept, *(name for name in value_products(graph) if name not in kept)]
     return nncf.quantize(
         graph,
         nncf.Dataset(samples, read),
         subset_size=len(samples),
         model_type=nncf.ModelType.TRANSFORMER,
         fast_bias_correction=not recipe.accurate_bias,
-        ignored_scope=all_but(both, graph),
+        ignored_scope=nncf.IgnoredScope(names=scope) if scope else None,
         advanced_parameters=parameters,
     )
 

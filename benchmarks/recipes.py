@@ -37,7 +37,6 @@ from calibration.greedy import greedy, rules_of
 from calibration.prompts import prompt_tokens
 from common.cli import run
 from common.progress import Progress
-from compilation.openvino.schemes import MIXED, WEIGHTS
 from data.clips import Clip, read_audio
 from data.whisper import load_feature_extractor, load_generation, load_tokenizer
 from evaluation.scoring import bootstrap
@@ -46,9 +45,8 @@ from runtime.openvino_sessions import OpenVinoDecoder, OpenVinoEncoder
 from runtime.tables import TABLES, load_tables
 
 CLIPS = 20  # that calibrate, of each language: the pipeline's default
-FLOAT, W8 = None, Recipe(WEIGHTS)
+FLOAT, W8 = None, Recipe(weights_only=True)
 W8A8 = Recipe(clips=CLIPS)
-MIX = Recipe(MIXED, alpha=0.7, clips=CLIPS)
 EXACT = W8._replace(as_chosen=False)
 HALF = W8A8._replace(alpha=0.5)
 COUNTS = (5, 10, 20, 40, 80)  # of calibration clips a language
@@ -72,7 +70,6 @@ PAIRS: dict[str, tuple[Recipe | None, Recipe | None]] = {
     **{f"encoder 0.5, {count} clips": (HALF._replace(clips=count), FLOAT) for count in COUNTS},
     "decoder w8": (FLOAT, W8),
     "decoder w8, nothing quantised as it runs": (FLOAT, EXACT),
-    "decoder mixed": (FLOAT, MIX),
     "decoder w8a8, SmoothQuant 0.95": (FLOAT, W8A8),
     "decoder w8a8, SmoothQuant 0.5": (FLOAT, HALF),
     "decoder w8a8, SmoothQuant off": (FLOAT, W8A8._replace(alpha=-1)),
@@ -83,7 +80,6 @@ PAIRS: dict[str, tuple[Recipe | None, Recipe | None]] = {
     "decoder w8a8, all three": (FLOAT, W8A8._replace(tokens="tutorial")),
     "both w8a8, 0.95": (W8A8, W8A8),
     "both w8": (W8, W8),
-    "encoder 0.7, decoder mixed": (W8A8._replace(alpha=0.7), MIX),
     "both w8, nothing quantised as it runs": (EXACT, EXACT),
     **{
         f"encoder {alpha}, decoder w8": (W8A8._replace(alpha=alpha), W8)

@@ -83,7 +83,6 @@ NEEDS = {
     "quantise_encoder w8": Need(lambda s: 0.8 + 1.65 * s.encoder, 1, disk=lambda s: s.encoder),
     "quantise_encoder w8a8": Need(lambda s: 0.83 + 4.6 * s.encoder, 10, disk=lambda s: s.encoder),
     "quantise_decoder w8": Need(lambda s: 0.8 + 1.65 * s.decoder, 1, disk=lambda s: s.decoder),
-    "quantise_decoder mixed": Need(lambda s: 0.8 + 1.65 * s.decoder, 5, disk=lambda s: s.decoder),
     "quantise_decoder w8a8": Need(lambda s: 0.88 + 4.45 * s.decoder, 10, disk=lambda s: s.decoder),
     "choose_float_layers": Need(
         lambda s: 1.3 + max(4.6 * s.encoder, 4.45 * s.decoder) + s.whole,

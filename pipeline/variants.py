@@ -49,9 +49,9 @@ def graph_settings(config: Config, part: str) -> list[Any]:
 
 
 def cpu_settings(config: Config, part: str) -> Config:
-    """How a part is quantised for the CPU: SmoothQuant has no part in w8."""
+    """How a part is quantised for the CPU: SmoothQuant has a part in w8a8 alone."""
     settings = config["compilation"][part]["cpu"]
-    return {"scheme": "w8"} if settings["scheme"] == "w8" else settings
+    return settings if settings["scheme"] == "w8a8" else {"scheme": settings["scheme"]}
 
 
 def part_settings(config: Config, part: str, target: str) -> list[Any]:

@@ -17,7 +17,6 @@ from common.cli import UserError
 from common.files import read_json, save_npy, sha256_of, write_json
 from compilation.openvino import quantise
 from compilation.openvino.float_layers import check_layers, layers_of
-from compilation.openvino.schemes import Settings, cross_projections
 from runtime import graphs as float_graphs
 from runtime.graphs import decoder_graph, encoder_graph
 from runtime.ir import CHOSEN, compile_model, read_model, save_model
@@ -318,7 +317,7 @@ def test_every_weight_is_stored_as_int8(graphs, parts, name, kept) -> None:
 
 def test_float32_is_float32_beside_8_bit_weights() -> None:
     """Unless told otherwise, OpenVINO quantises the other factor where the processor can."""
-    settings = Settings("w8", 0, [])
+    settings = quantise.Settings("w8", 0, [])
     graph = quantise.quantise(chain(EXACT), [], lambda sample: {}, settings)
     run = compile_model(graph)
     weights = run({"given": np.eye(SIZE, dtype=np.float32)})["result"]
@@ -492,66 +491,6 @@ def test_8_bit_weights_alone_are_close_to_float(graphs, inputs, sample, tmp_path
     assert read_json(tmp_path / f"parts/{part}.json")["settings"]["keep_float"] == [name]
 
 
-def quantised_inputs(graph: ov.Model) -> list[str]:
-    """The layers that multiply what was brought to 8 bits, by name."""
-    return [
-        name
-        for name, layer in layers_of(graph).items()
-        if layer.input_value(0).get_node().get_type_name() == "FakeQuantize"
-    ]
-
-
-def int8_weights(graph: ov.Model) -> dict[str, np.ndarray]:
-    """Of each layer with 8-bit weights, the weights."""
-    found = {}
-    for name, layer in layers_of(graph).items():
-        node = layer.input_value(1).get_node()
-        while node.get_input_size() and node.get_type_name() != "Constant":
-            node = node.input_value(0).get_node()
-        if node.get_type_name() == "Constant" and node.get_element_type() in (
-            ov.Type.i8,
-            ov.Type.u8,
-        ):
-            found[name] = np.array(node.data)
-    return found
-
-
-def test_mixed_brings_the_encoder_s_states_alone_to_8_bits(graphs, inputs, tmp_path) -> None:
-    """And weights of all other layers are those of 8-bit weights alone, not spread before."""
-    made = {}
-    for scheme in ("w8", "mixed"):
-        arguments = quantise_arguments("decoder", graphs, inputs / "sets", tmp_path)
-        quantise.main([*arguments, "--scheme", scheme])
-        made[scheme] = read_model(tmp_path / "parts/decoder.xml")
-    assert read_json(tmp_path / "parts/decoder.json")["settings"] == {
-        "precision": "int8 weights; int8 activations in cross-attention projections",
-        "smooth_quant_alpha": 0.95,
-        "activation_ranges": "minimum and maximum of all samples",
-        "bias_correction": "fast, every layer",
-        "keep_float": [],
-    }
-    cross = cross_projections(made["w8"])
-    scores = [name for name in layers_of(made["w8"]) if name.endswith("encoder_attn.scores")]
-    assert len(cross) == 2 * len(scores) > 0
-    assert quantised_inputs(made["w8"]) == []
-    assert quantised_inputs(made["mixed"]) == cross
-    alone, mixed = int8_weights(made["w8"]), int8_weights(made["mixed"])
-    assert alone.keys() == mixed.keys() > {*cross}
-    for name in alone.keys() - {*cross}:
-        assert np.array_equal(alone[name], mixed[name]), name
-
-
-def test_mixed_leaves_what_is_named_in_float(graphs, inputs, tmp_path) -> None:
-    arguments = quantise_arguments("decoder", graphs, inputs / "sets", tmp_path)
-    first, *others = cross_projections(read_model(graphs / "decoder.xml"))
-    for kept, brought in (([first], others), ([first, *others], [])):
-        quantise.main([*arguments, "--scheme", "mixed", "--keep-float", *kept])
-        made = read_model(tmp_path / "parts/decoder.xml")
-        assert quantised_inputs(made) == brought
-        assert int8_weights(made).keys() >= {*brought}
-        assert not int8_weights(made).keys() & {*kept}
-
-
 def test_sets_of_the_other_part_and_absent_files_are_refused(graphs, inputs, tmp_path) -> None:
     arguments = quantise_arguments("encoder", graphs, inputs / "sets", tmp_path)
     swapped = [word.replace("/encoder/manifest", "/decoder/manifest") for word in arguments]
@@ -562,8 +501,6 @@ def test_sets_of_the_other_part_and_absent_files_are_refused(graphs, inputs, tmp
         quantise.main(absent)
     with pytest.raises(UserError, match=r"smooth-quant-alpha is 1\.5"):
         quantise.main([*arguments, "--smooth-quant-alpha", "1.5"])
-    with pytest.raises(UserError, match="mixed is for decoders"):
-        quantise.main([*arguments, "--scheme", "mixed"])
 
 
 def test_failed_write_leaves_nothing(graphs, tmp_path, monkeypatch) -> None:

@@ -14,8 +14,7 @@ from openvino import opset13
 from common.cli import UserError
 from common.files import listed, read_json, read_jsonl, sha256_of, write_json, write_jsonl
 from compilation.openvino import quantise
-from compilation.openvino.float_layers import layers_of
-from compilation.openvino.schemes import value_products
+from compilation.openvino.float_layers import layers_of, value_products
 from data.clips import interleave
 from data.whisper import load_tokenizer
 from evaluation.layers import rank

@@ -16,7 +16,7 @@ from evaluation.transcription import hear
 from pipeline import flags
 from pipeline.build import Build
 from pipeline.config import check
-from pipeline.variants import Folder, Variants, laid_over
+from pipeline.variants import Folder, Variants
 from tests.qb import interpreter
 from tests.workflow import DEMO, clean_copy, planned, snakemake, unasked
 
@@ -55,11 +55,8 @@ def test_a_part_belongs_to_the_first_one_with_its_settings() -> None:
 
 
 def test_what_has_no_part_in_a_scheme_makes_no_part_of_ones_own() -> None:
-    w8, alpha = (
-        {"compilation": {"decoder": {"cpu": own}}}
-        for own in ({"scheme": "w8"}, {"smooth_quant_alpha": 0.9})
-    )
-    one = Variants(laid_over(config(["a"], alpha=alpha), w8))
+    cpu = {"scheme": "w8", "smooth_quant_alpha": 0.9}
+    one = Variants(config(["a"], alpha={"compilation": {"decoder": {"cpu": cpu}}}))
     assert one.part_owner(Folder("a", "@alpha", "cpu"), "decoder", "cpu") == ""
     plain, changed = one.configs.values()
     assert flags.cpu_part(plain, "decoder", []) == ["--scheme", "w8", "--keep-float"]

@@ -20,6 +20,15 @@ def layers_of(graph: ov.Model) -> dict[str, ov.Node]:
     return {o.get_friendly_name(): o for o in operations if o.get_type_name() in KINDS}
 
 
+def value_products(graph: ov.Model) -> list[str]:
+    """The products of cross-attention weights and values in a decoder's graph.
+
+    They stay in float32: most weights over 1500 positions are smaller than half a step of 8 bits,
+    and vanish. They have no weights of their own, so nothing grows.
+    """
+    return [name for name in layers_of(graph) if name.endswith("encoder_attn.values")]
+
+
 def check_layers(names: Iterable[str], graph: ov.Model) -> None:
     """Refuse a name that is no layer of a part's float graph.
 

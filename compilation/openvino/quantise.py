@@ -5,21 +5,20 @@
         --calibration calibration/sets/whisper-small/encoder/manifest.json \
         --out compilation/parts/whisper-small/cpu/encoder.xml
 
-By NNCF, of all layers but those named by --keep-float (float_layers.py says what has a name,
-schemes.py what stays float in any case) and by --keep-float-of, which
-evaluation.layers.search_keep_float has written. --scheme w8a8 has weights and activations in 8
-bits, by SmoothQuant and bias correction from the calibration set; w8 has 8-bit weights alone, for
-which no sample is read (where OpenVINO runs such a part, it may bring what they are multiplied
-with to 8 bits, see docs/cpu.md); mixed, for decoders, is w8 but for the projections of the
-encoder's states, which are made as by w8a8.
+By NNCF, of all layers but those named by --keep-float (float_layers.py says what has a name, and
+what stays float in any case) and by --keep-float-of, which evaluation.layers.search_keep_float has
+written. --scheme w8a8 has weights and activations in 8 bits, by SmoothQuant and bias correction
+from the calibration set; w8 has 8-bit weights alone, for which no sample is read (where OpenVINO
+runs such a part, it may bring what they are multiplied with to 8 bits, see docs/cpu.md).
 Writes the named .xml, its .bin, and last a record (.json) with their checksums, the compiler's
 versions and the settings. Inputs and outputs are those of the float graph.
 """
 
 import argparse
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nncf
 import openvino as ov
@@ -31,17 +30,25 @@ from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
 from common.cli import UserError, run
 from common.files import listed, read_json, write_json
-from compilation.openvino.float_layers import check_layers, layers_of
+from compilation.openvino.float_layers import check_layers, layers_of, value_products
 from compilation.openvino.samples import (
     Reader,
     decoder_reader,
     encoder_reader,
     read_samples,
 )
-from compilation.openvino.schemes import ACTIVATIONS, FACTS, MIXED, SCHEMES, Settings, in_8_bits
 from runtime.ir import read_model, save_model
 
+ACTIVATIONS, WEIGHTS = SCHEMES = ("w8a8", "w8")
 SMOOTH_QUANT_ALPHA = 0.95  # NNCF's default for matrix products
+
+
+class Settings(NamedTuple):
+    """How a part is quantised."""
+
+    scheme: str  # one of SCHEMES
+    alpha: float  # of SmoothQuant
+    keep_float: list[str]  # layers that are not
 
 
 def quantise(
@@ -55,26 +62,24 @@ def quantise(
         read: Reads a sample; called several times for each, not at all for 8-bit weights alone.
         settings: How it is quantised.
     """
-    weights, both = in_8_bits(graph, settings)
-    if weights:
-        # First: SmoothQuant spreads the weights of all layers, and these would be coarser.
-        graph = nncf.compress_weights(graph, ignored_scope=all_but(weights, graph))
-    if both:
-        graph = nncf.quantize(
-            graph,
-            nncf.Dataset(samples, read),
-            subset_size=len(samples),
-            model_type=nncf.ModelType.TRANSFORMER,
-            ignored_scope=all_but(both, graph),
-            advanced_parameters=advanced(settings.alpha),
-        )
-    return graph
+    if settings.scheme == WEIGHTS:
+        kept = [name for name in layers_of(graph) if name in settings.keep_float]
+        return nncf.compress_weights(graph, ignored_scope=_scope(kept))
+    always = value_products(graph)
+    kept = [name for name in layers_of(graph) if name in settings.keep_float or name in always]
+    return nncf.quantize(
+        graph,
+        nncf.Dataset(samples, read),
+        subset_size=len(samples),
+        model_type=nncf.ModelType.TRANSFORMER,
+        ignored_scope=_scope(kept),
+        advanced_parameters=advanced(settings.alpha),
+    )
 
 
-def all_but(layers: set[str], graph: ov.Model) -> nncf.IgnoredScope | None:
-    """What NNCF is to leave as it is, where it is to change these."""
-    others = [name for name in layers_of(graph) if name not in layers]
-    return nncf.IgnoredScope(names=others) if others else None
+def _scope(names: list[str]) -> nncf.IgnoredScope | None:
+    """Layers that stay as they are."""
+    return nncf.IgnoredScope(names=names) if names else None
 
 
 def advanced(alpha: float) -> nncf.AdvancedQuantizationParameters:
@@ -90,6 +95,19 @@ def advanced(alpha: float) -> nncf.AdvancedQuantizationParameters:
         activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX,
         bias_correction_params=AdvancedBiasCorrectionParameters(threshold=math.inf),
     )
+
+
+# What a record tells of each scheme.
+FACTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
+    ACTIVATIONS: lambda settings: {
+        "precision": "int8",
+        "smooth_quant_alpha": settings.alpha,
+        "activation_ranges": "minimum and maximum of all samples",
+        "bias_correction": "fast, every layer",
+        "products_in_float": "cross-attention weights and values",
+    },
+    WEIGHTS: lambda settings: {"precision": "int8 weights, float activations"},
+}
 
 
 READERS = {"encoder": encoder_reader, "decoder": decoder_reader}  # of each part's set
@@ -140,10 +158,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--calibration", type=Path, required=True, help="manifest of the set")
     parser.add_argument("--out", type=Path, required=True, help="the .xml to write")
     parser.add_argument(
-        "--scheme",
-        choices=SCHEMES,
-        default=ACTIVATIONS,
-        help="what is in 8 bits: weights and activations, weights, or both where it counts most",
+        "--scheme", choices=SCHEMES, default=ACTIVATIONS, help="weights and activations, or weights"
     )
     parser.add_argument(
         "--smooth-quant-alpha",
@@ -161,8 +176,6 @@ def main(argv: list[str] | None = None) -> None:
     alpha = args.smooth_quant_alpha
     if not (0 <= alpha <= 1 or alpha == -1):
         raise UserError(f"--smooth-quant-alpha is {alpha}; give a value from 0 to 1, or -1")
-    if args.scheme == MIXED and args.part == "encoder":
-        raise UserError("--scheme mixed is for decoders; give w8a8 or w8")
     args.out.with_suffix(".json").unlink(missing_ok=True)  # no record of files about to change
     chosen = read_json(args.keep_float_of)[args.part] if args.keep_float_of else []
     settings = Settings(args.scheme, alpha, list(dict.fromkeys([*args.keep_float, *chosen])))
