@@ -79,13 +79,19 @@ def refuse_changed() -> None:
     for name in sorted(names | {name for name in sums if "/" not in name}):
         path = FOLDER / name
         if path.suffix in LOADED and (not path.is_file() or sha256_of(path) != sums.get(name)):
-            sys.exit(f"error: {path} is missing or was changed; get the folder again, whole")
+            sys.exit(
+                f"error: {path} is missing or was changed; get the folder again, whole, or write"
+                f" its new sum into {SUMS.name} where the change was meant"
+            )
 
 
 def sha256_of(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def load(device: str, settings: dict[str, bool]) -> WhisperPipeline:
