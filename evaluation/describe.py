@@ -14,7 +14,7 @@ from common.cli import UserError, run
 from common.files import sha256_of, write_json
 from compilation.hand_off import readme, sums
 from evaluation.scoring.pairs import COMPILED, FLOAT
-from evaluation.scoring.result_files import check_speed, read_result
+from evaluation.scoring.result_files import check_same, read_result
 
 NAME, RESULTS = "evaluation.json", "evaluation/results"
 REWRITTEN = (NAME, "README.md")
@@ -62,7 +62,7 @@ def describe(folder: Path, quality: dict[str, Any], speed: dict[str, Any] | None
         UserError: it was measured of another folder, or this one was changed since.
     """
     if speed:
-        check_speed(speed, quality, "--speed")
+        check_same(speed, quality, "--speed")
     sums.check(folder, REWRITTEN)
     if quality["manifest_sha256"] != sha256_of(folder / "manifest.json"):
         raise UserError(

@@ -17,12 +17,13 @@ import pytest
 import soundfile
 
 from common.cli import UserError
-from common.files import read_json, write_json
+from common.files import read_json, sha256_of, write_json
 from data.languages import FLEURS_TO_WHISPER
 from evaluation.describe import describe
 from evaluation.report import overview, table
 from evaluation.report import write as report
 from evaluation.report.audio import numbered
+from evaluation.report.beside import beside
 from evaluation.report.comparison import on_front
 from evaluation.report.condition_sections import conditions
 from evaluation.report.format import number, percent, points, significant, size
@@ -936,13 +937,52 @@ def test_the_speed_of_another_build_is_not_shown(tmp_path: Path) -> None:
     for speed, stale in zip(speeds, (False, False, True), strict=True):
         write_json(tmp_path / "speed.json", speed)
         if stale:
-            expected = "was measured of an earlier or a later build of compiled/whisper-small/cpu"
+            expected = "is of an earlier or a later build of compiled/whisper-small/cpu"
             with pytest.raises(UserError, match=rf"speed\.json {expected} than --quality"):
                 report.main(given)
             with pytest.raises(UserError, match=f"^--speed {expected}"):
                 describe(tmp_path, quality, speed)
         else:
             report.main(given)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("transcripts", {"model": "whisper-tiny"}),
+        ("transcripts", {"manifest_sha256": "1" * 64}),
+        ("manifest", {"model": "whisper-tiny"}),
+        ("manifest", {"license": "mit"}),
+        ("layers", {"model": "whisper-tiny"}),
+    ],
+)
+def test_no_file_of_another_folder_is_taken_for_its_own(
+    tmp_path: Path, name: str, changed: dict[str, str]
+) -> None:
+    same = {"model": "whisper-small", "target": "cpu"}
+    quality, path = tmp_path / "quality.json", tmp_path / f"{name}.json"
+    manifest = tmp_path / "manifest.json"
+    write_json(manifest, sample_manifest() | same)
+    sha256 = sha256_of(manifest)
+    files = {
+        "transcripts": same | {"manifest_sha256": sha256, "clips": [], "rows": []},
+        "manifest": read_json(manifest),
+        "layers": sample_layers(),
+    }
+    write_json(quality, sample_quality() | {"manifest_sha256": sha256})
+    given = {} if name == "transcripts" else {name: path}
+    write_json(path, files[name])
+    assert beside(quality, given)[name] == files[name]
+    write_json(path, files[name] | changed)
+    of = "whisper-tiny" if "model" in changed else "an earlier or a later build"
+    with pytest.raises(UserError, match=rf"{name}\.json is of {of}"):
+        beside(quality, given)
+
+
+def test_the_damage_of_layers_is_of_a_checkpoint(tmp_path: Path) -> None:
+    write_json(tmp_path / "layers.json", sample_layers())
+    write_json(tmp_path / "quality.json", sample_quality("whisper-small@w8"))
+    assert beside(tmp_path / "quality.json")["layers"]["model"] == "whisper-small"
 
 
 MEASURE = "<script>addEventListener('load', () => parent.postMessage([innerWidth, document.documentElement.scrollWidth], '*'))</script></body>"

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from common.files import sha256_of
-from evaluation.scoring.result_files import check_speed, read_result
+from evaluation.scoring.result_files import check_same, read_result
 
 Files = dict[str, Any]  # what the files hold that there are, by their names without .json
 
@@ -19,7 +19,7 @@ def beside(path: Path, given: dict[str, Path] | None = None) -> Files:
         given: Files to be taken instead, by name.
 
     Raises:
-        UserError: A file is another than it is called, or the speed is of another model.
+        UserError: A file is another than it is called, or of another model, target or build.
     """
     quality = read_result(path)
     places = {name: path.with_name(f"{name}.json") for name in ("layers", "speed", "transcripts")}
@@ -29,6 +29,7 @@ def beside(path: Path, given: dict[str, Path] | None = None) -> Files:
         places["manifest"] = manifest
     places = {name: place for name, place in places.items() if place.is_file()} | (given or {})
     files = {name: read_result(place, name) for name, place in places.items()}
-    if "speed" in files:
-        check_speed(files["speed"], quality, places["speed"])
+    for name, found in files.items():
+        own = {"manifest_sha256": sha256_of(places[name])} if name == "manifest" else {}
+        check_same(found | own, quality, places[name], name)
     return files | {"path": str(path)}
