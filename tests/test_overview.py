@@ -89,6 +89,18 @@ def test_every_folder_and_every_result_has_a_row(
     assert "Not evaluated" in page.text and "qbcompiler 1.3.0" in page.text
 
 
+def test_an_old_speed_of_another_model_is_told(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = home / "evaluation/results/whisper-small@w8/cpu/speed.json"
+    write_json(place, sample_speed("whisper-small@w8"))
+    overview.main([])
+    assert capsys.readouterr().out.count("of another folder") == 1
+    write_json(place, sample_speed("whisper-tiny"))
+    overview.main([])
+    assert capsys.readouterr().out.count("of another folder") == 2
+
+
 def test_a_board_and_an_earlier_folder(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     manifest = home / "compiled/whisper-small/aries-rb/manifest.json"
     board = evaluate(home / "board/quality.json", "whisper-small", "aries-rb", manifest)

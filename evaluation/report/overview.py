@@ -26,7 +26,7 @@ from evaluation.report.speed_sections import sides, value_of
 from evaluation.report.summary import verdict
 from evaluation.report.write import environment
 from evaluation.scoring.pairs import COMPILED, FLOAT
-from evaluation.scoring.result_files import of_another_build, read_result
+from evaluation.scoring.result_files import of_another_folder, read_result
 from evaluation.scoring.sizes import sizes_of
 
 COMPILERS = ("qbcompiler", "nncf", "openvino")
@@ -134,7 +134,7 @@ def _speeds(place: Path | None, quality: dict[str, Any] | None) -> list[str]:
         backend, machine = sides(speed)[1], speed["machine"]
         if backend:
             figure = significant(value_of(backend, "tokens_per_second")[0])
-            doubt = ", of another folder" if of_another_build(speed, quality) else ""
+            doubt = ", of another folder" if of_another_folder(speed, quality) else ""
             told.append(f"{figure} on {machine['processor']}, {machine['cores']} cores{doubt}")
     return told
 
