@@ -146,10 +146,10 @@ def test_an_npu_hears_the_same_through_its_own_runtime(
 
 def test_transcripts_without_float_texts_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "transcripts.json"
-    write_json(path, {"model": "m", "rows": [{"texts": {"compiled+compiled": "one"}}]})
+    write_json(path, {"model": "m", "clips": [], "rows": [{"texts": {"compiled+compiled": "one"}}]})
     with pytest.raises(UserError, match=r"transcripts\.json has no texts of the float model; give"):
         run.heard_by_float(path)
-    write_json(path, {"model": "m", "rows": [{"texts": {"float+float": "one"}}]})
+    write_json(path, {"model": "m", "clips": [], "rows": [{"texts": {"float+float": "one"}}]})
     assert run.heard_by_float(path)["model"] == "m"
 
 

@@ -355,7 +355,7 @@ def sample_layers() -> dict[str, Any]:
             for kind in kinds
         ]
         parts[part] = sorted(ranked, key=lambda layer: layer["sqnr_db"])
-    return {"model": "whisper-small", "parts": parts}
+    return {"model": "whisper-small", "clips": ["a.wav"], "parts": parts}
 
 
 def sample_backend(name: str, factor: float, size: int) -> dict[str, Any]:
@@ -882,6 +882,7 @@ def test_commands(
         (report.main, "quality", "speed"),
         (report.main, "quality", "layers"),
         (report.main, "layers", "manifest"),
+        (report.main, "manifest", "layers"),
         (overview.main, "transcripts", "quality"),
     ],
 )

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from common.cli import UserError, run
-from common.files import read_json, write_json
+from common.files import write_json
 from evaluation.scoring.checks import ACCURACY
 from evaluation.scoring.conditions import figures_of
 from evaluation.scoring.gate import judge
 from evaluation.scoring.gate_option import BOUNDS, HELP, bounds
 from evaluation.scoring.pairs import COMPILED, FLOAT
+from evaluation.scoring.result_files import read_result
 from evaluation.scoring.task_statistics import KINDS, Row, by_task, cell, heard_kinds, scored
 
 WORST = 10
@@ -196,8 +197,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--gate", type=bounds, required=True, help=HELP)
     parser.add_argument("--out", type=Path, required=True, help="quality.json")
     args = parser.parse_args(argv)
-    conditions = read_json(args.conditions) if args.conditions else None
-    write_json(args.out, score(read_json(args.transcripts), args.gate, conditions))
+    heard = read_result(args.transcripts, "transcripts")
+    conditions = read_result(args.conditions, "conditions") if args.conditions else None
+    write_json(args.out, score(heard, args.gate, conditions))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from common.model_names import split
 # Of each, keys that files of other kinds lack.
 KEYS = {
     "quality": ("tasks", "sizes", "gate"),
-    "transcripts": ("model", "rows"),
+    "transcripts": ("clips", "rows"),
+    "conditions": ("missing", "rows"),
     "speed": ("machine", "backends"),
-    "layers": ("parts",),
+    "layers": ("clips", "parts"),
     "coverage": ("inputs",),
     "keep_float": ("tries",),
     "manifest": ("checkpoint", "calibration", "parts"),
