@@ -283,7 +283,11 @@ def test_values_beyond_the_calibrated_range() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["[", "{}", "[]", '{"word_accuracy": 1}', json.dumps(BOUNDS | {"failures": 1.5})]
+    "text",
+    [
+        *("[", "{}", "[]", '{"word_accuracy": 1}'),
+        *(json.dumps(BOUNDS | {"failures": value}) for value in (1.5, True, None)),
+    ],
 )
 def test_other_bounds_are_refused(text: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = tmp_path / "transcripts.json"
@@ -293,3 +297,28 @@ def test_other_bounds_are_refused(text: str, tmp_path: Path, capsys: pytest.Capt
         score_main([*command, text])
     assert "argument --gate: " in capsys.readouterr().err
     score_main([*command, json.dumps(BOUNDS)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [
+        ("transcripts", "quality"),
+        ("transcripts", "conditions"),
+        ("conditions", "quality"),
+        ("conditions", "transcripts"),
+    ],
+)
+def test_another_file_than_the_one_asked_for_is_a_sentence(
+    tmp_path: Path, kind: str, wrong: str
+) -> None:
+    right = heard(many("de_de", 5, 0))
+    conditions = {"manifest_sha256": "0", "missing": {}, "rows": []}
+    files = {"transcripts": right, "conditions": conditions, "quality": score(right, None)}
+    given = {"transcripts": "transcripts", "conditions": "conditions", kind: wrong}
+    for name, content in files.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    command = ["--gate", json.dumps(BOUNDS), "--out", str(tmp_path / "out.json")]
+    for name, file in given.items():
+        command += [f"--{name}", str(tmp_path / f"{file}.json")]
+    with pytest.raises(UserError, match=rf"{wrong}\.json is no {kind}\.json; give the"):
+        score_main(command)

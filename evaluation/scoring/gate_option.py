@@ -20,6 +20,7 @@ def bounds(text: str) -> dict[str, float]:
     if not isinstance(found, dict) or set(found) != set(BOUNDS):
         raise argparse.ArgumentTypeError(f"it is no JSON object with {', '.join(BOUNDS)}")
     for name, value in found.items():
-        if not isinstance(value, int | float) or not 0 <= value <= 1:
-            raise argparse.ArgumentTypeError(f"{name} is {value}, and not from 0 to 1")
+        if type(value) not in (int, float) or not 0 <= value <= 1:  # true and false are ints, too
+            told = json.dumps(value)
+            raise argparse.ArgumentTypeError(f"{name} is {told}, and no number from 0 to 1")
     return found
