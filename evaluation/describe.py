@@ -145,6 +145,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--speed", type=Path, help="speed.json of the folder")
     parser.add_argument("--out", type=Path, required=True, help="evaluation.json in the folder")
     args = parser.parse_args(argv)
+    if args.out.name != NAME:
+        raise UserError(f"--out {args.out} is no {NAME}; give that of the hand-off folder")
     speed = read_result(args.speed, "speed") if args.speed else None
     describe(args.out.parent, read_result(args.quality), speed)
 

@@ -1,5 +1,6 @@
 """The report: one page of what was measured, whole, the same bytes each time, right in any language."""
 
+import argparse
 import itertools
 import json
 import random
@@ -20,7 +21,8 @@ from common.cli import UserError
 from common.files import read_json, sha256_of, write_json
 from data.languages import FLEURS_TO_WHISPER
 from evaluation.describe import describe
-from evaluation.report import overview, table
+from evaluation.describe import main as describe_main
+from evaluation.report import options, overview, table
 from evaluation.report import write as report
 from evaluation.report.audio import numbered
 from evaluation.report.beside import beside
@@ -869,6 +871,41 @@ def test_commands(
         with pytest.raises(SystemExit):
             report.main([*one, "--published", text])
         assert "argument --published: it is no JSON list" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "one",
+    [
+        1,
+        {"tokens_per_second": 1},
+        *(
+            {"name": "a", **more}
+            for more in ({"tokens_per_second": True}, {"first_token_ms": 0}, {"tokens": 4})
+        ),
+    ],
+)
+def test_what_is_no_published_speed_is_a_sentence(one: Any) -> None:
+    assert options.published(json.dumps(PUBLISHED)) == PUBLISHED
+    with pytest.raises(argparse.ArgumentTypeError, match="is no object with a name and figures"):
+        options.published(json.dumps([one]))
+
+
+@pytest.mark.parametrize("command", [report.main, overview.main])
+def test_a_page_is_written_over_no_other_file(
+    tmp_path: Path, command: Callable[[list[str]], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "quality.json"
+    write_json(path, sample_quality())
+    before = path.read_bytes()
+    with pytest.raises(SystemExit):
+        command(["--quality", str(path), "--out", str(path)])
+    assert "quality.json is no page; give a name that ends in .html" in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
+def test_what_was_measured_is_written_under_its_name_only(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^--out .*other\.json is no evaluation\.json; give"):
+        describe_main(["--quality", "quality.json", "--out", str(tmp_path / "other.json")])
 
 
 @pytest.mark.parametrize(

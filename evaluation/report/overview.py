@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_text
 from common.model_names import split
+from evaluation.report import options
 from evaluation.report.format import DASH, bare_percent, significant, size
 from evaluation.report.speed_sections import sides, value_of
 from evaluation.report.summary import verdict
@@ -205,7 +206,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--compiled", type=Path, default=Path("compiled"), help="folder of hand-off folders")
     add("--results", type=Path, default=Path("evaluation/results"), help="folder of results")
     add("--quality", type=Path, nargs="*", default=[], help="results of boards: quality.json")
-    add("--out", type=Path, help="a page, HTML")
+    add("--out", type=options.page, help="a page, .html")
     args = parser.parse_args(argv)
     for name in ("compiled", "results"):  # those that nobody has named need not be there
         folder = getattr(args, name)

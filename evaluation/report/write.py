@@ -17,7 +17,6 @@ texts side by side, and whose the NPU's loss is. Results of evaluation.run may b
 
 import argparse
 import functools
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from evaluation.report import comparison as several
 from evaluation.report import (
     condition_sections,
     differences,
+    options,
     quality_sections,
     signal_sections,
     speed_sections,
@@ -152,22 +152,6 @@ def _comparison_page(context: dict[str, Any]) -> str:
     return environment().get_template("comparison.html.j2").render(**context)
 
 
-def _refuse(name: str) -> None:
-    """NaN and Infinity, which are no JSON."""
-    raise ValueError(name)
-
-
-def _published(text: str) -> list[dict[str, Any]]:
-    """The list of the command line."""
-    try:
-        value = json.loads(text, parse_constant=_refuse)
-    except ValueError:
-        value = None
-    if not isinstance(value, list):
-        raise argparse.ArgumentTypeError("it is no JSON list")
-    return value
-
-
 def main(argv: list[str] | None = None) -> None:
     """Command line; see the module's docstring."""
     parser = argparse.ArgumentParser(
@@ -177,8 +161,10 @@ def main(argv: list[str] | None = None) -> None:
     add("--quality", type=Path, nargs="+", required=True, help="quality.json; several to compare")
     for name in OPTIONAL:
         add(f"--{name.replace('_', '-')}", type=Path, help=f"{name}.json, of one quality.json")
-    add("--published", type=_published, default=[], help="speeds from elsewhere, a JSON list")
-    add("--out", type=Path, required=True, help="the page")
+    add(
+        "--published", type=options.published, default=[], help="speeds from elsewhere, a JSON list"
+    )
+    add("--out", type=options.page, required=True, help="the page, .html")
     args = parser.parse_args(argv)
     given = {name: getattr(args, name) for name in OPTIONAL if getattr(args, name)}
     if len(args.quality) > 1:
