@@ -13,6 +13,7 @@ from typing import Any
 from common.cli import UserError, run
 from common.files import sha256_of, write_json
 from compilation.hand_off import readme, sums
+from evaluation.report.format import counted
 from evaluation.scoring.pairs import COMPILED, FLOAT
 from evaluation.scoring.result_files import check_same, read_result
 
@@ -93,8 +94,8 @@ def quality_table(quality: dict[str, Any]) -> str:
         found = [cells["languages"].get(language) for cells in tasks.values()]
         rows.append([language, *(_change(cell) if cell else "" for cell in found)])
     return (
-        f"Word error rates on {quality['clips']} held-out clips, whose sentences are in no"
-        " calibration clip; of characters (c) where a language does not space words.\n\n"
+        f"Word error rates on {counted(quality['clips'], 'held-out clip')}, whose sentences are in"
+        " no calibration clip; of characters (c) where a language does not space words.\n\n"
         f"{_table(head, rows)}"
     )
 
@@ -126,8 +127,8 @@ def speed_table(speed: dict[str, Any]) -> str:
     machine = speed["machine"]
     told = f" {speed['slower']}" if speed["slower"] else ""
     return (
-        f"Speed on {machine['processor']}, {machine['cores']} cores, one clip at a time, medians of"
-        f" {speed['repeats']} repeats.{told}\n\n{_table(head, rows)}"
+        f"Speed on {machine['processor']}, {counted(machine['cores'], 'core')}, one clip at a time,"
+        f" medians of {counted(speed['repeats'], 'repeat')}.{told}\n\n{_table(head, rows)}"
     )
 
 

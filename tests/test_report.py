@@ -20,7 +20,7 @@ import soundfile
 from common.cli import UserError
 from common.files import read_json, sha256_of, write_json
 from data.languages import FLEURS_TO_WHISPER
-from evaluation.describe import describe
+from evaluation.describe import describe, described
 from evaluation.describe import main as describe_main
 from evaluation.report import options, overview, table
 from evaluation.report import write as report
@@ -1021,6 +1021,18 @@ def test_the_damage_of_layers_is_of_a_checkpoint(tmp_path: Path) -> None:
     write_json(tmp_path / "layers.json", sample_layers())
     write_json(tmp_path / "quality.json", sample_quality("whisper-small@w8"))
     assert beside(tmp_path / "quality.json")["layers"]["model"] == "whisper-small"
+
+
+def test_one_clip_is_no_clips() -> None:
+    quality, files = sample_quality() | {"clips": 1}, everything()
+    files["coverage"]["clips"] = 1
+    files["speed"]["machine"]["cores"] = files["speed"]["repeats"] = 1
+    page = whole(report.report(quality, files)).text
+    assert "noise of each int8 layer by itself on 1 held-out clip," in page
+    assert "What the parts are fed of 1 held-out clip," in page
+    assert "target cpu, 1 held-out clip\n" in table.table_of(quality)
+    told = described(quality, files["speed"])["markdown"]
+    assert "on 1 held-out clip, whose" in told and ", 1 core, one" in told and "1 repeat." in told
 
 
 MEASURE = "<script>addEventListener('load', () => parent.postMessage([innerWidth, document.documentElement.scrollWidth], '*'))</script></body>"

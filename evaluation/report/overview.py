@@ -22,7 +22,7 @@ from common.cli import UserError, run
 from common.files import read_json, sha256_of, write_text
 from common.model_names import split
 from evaluation.report import options
-from evaluation.report.format import DASH, bare_percent, significant, size
+from evaluation.report.format import DASH, bare_percent, counted, significant, size
 from evaluation.report.speed_sections import sides, value_of
 from evaluation.report.summary import verdict
 from evaluation.report.write import environment
@@ -136,7 +136,9 @@ def _speeds(place: Path | None, quality: dict[str, Any] | None) -> list[str]:
         if backend:
             figure = significant(value_of(backend, "tokens_per_second")[0])
             doubt = ", of another folder" if of_another_folder(speed, quality) else ""
-            told.append(f"{figure} on {machine['processor']}, {machine['cores']} cores{doubt}")
+            told.append(
+                f"{figure} on {machine['processor']}, {counted(machine['cores'], 'core')}{doubt}"
+            )
     return told
 
 

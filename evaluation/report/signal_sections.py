@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from evaluation.report import charts
-from evaluation.report.format import number, percent, significant, size
+from evaluation.report.format import counted, number, percent, significant, size
 from evaluation.report.languages import name_of
 
 STATES = (  # key, heading, digits, unit
@@ -159,7 +159,7 @@ def coverage(found: dict[str, Any]) -> dict[str, Any]:
         for code in codes
     ]
     heads = [INPUTS.get(name, name).partition(",")[0] for name in inputs]
-    kept = {key: found[key] for key in ("clips", "warning")}
+    kept = {"clips": counted(found["clips"], "held-out clip"), "warning": found["warning"]}
     return {**kept, "rows": rows, "heads": heads, "languages": languages}
 
 

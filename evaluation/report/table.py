@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import run
+from evaluation.report.format import counted
 from evaluation.scoring.pairs import FLOAT
 from evaluation.scoring.result_files import read_result
 
@@ -33,7 +34,8 @@ def table_of(quality: dict[str, Any]) -> str:
         rows.append([part, size, *errors])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
-    head = f"{quality['model']}, target {quality['target']}, {quality['clips']} held-out clips"
+    heard = counted(quality["clips"], "held-out clip")
+    head = f"{quality['model']}, target {quality['target']}, {heard}"
     tail = (
         "sizes: weights, float in float32; WER: word error rate, characters where a language does"
         f" not space words\nhand-off folder: {quality['folder']}"

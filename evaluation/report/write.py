@@ -37,7 +37,7 @@ from evaluation.report import (
 )
 from evaluation.report import summary as summary_section
 from evaluation.report.beside import Files, beside
-from evaluation.report.format import size
+from evaluation.report.format import counted, size
 from evaluation.report.halves import pairings
 from evaluation.report.provenance import provenance
 from evaluation.scoring.result_files import read_result
@@ -136,7 +136,7 @@ def sections(
         "logits": signal_sections.logits(quality),
         "failures": quality_sections.failures(quality),
         "others": quality_sections.others(quality),
-        "layer_clips": len(files.get("layers", {}).get("clips", [])),
+        "layer_clips": counted(len(files.get("layers", {}).get("clips", [])), "held-out clip"),
         "provenance": provenance(quality, files.get("manifest")),
         "beside": [f"{name}.json" for name in OPTIONAL if name in files],
         **shown,
