@@ -107,10 +107,23 @@ def test_a_board_and_an_earlier_folder(home: Path, capsys: pytest.CaptureFixture
     overview.main(["--quality", str(board)])
     said = capsys.readouterr().out
     (before, after) = [x for x in said.split("Error rates of")[0].splitlines() if "aries-rb" in x]
-    assert "Not evaluated" in before and "Passed" in after and "earlier" not in said
+    assert "Not evaluated" in before and "Passed" in after and "an earlier" not in said
     build(home, "whisper-small", "aries-rb", {"quantise": {"qbcompiler": "1.4.0"}})
     overview.main(["--quality", str(board)])
     assert "Passed, of an earlier folder" in capsys.readouterr().out
+
+
+def test_results_of_one_model_are_told_apart_in_every_table(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = home / "compiled/whisper-small/aries-rb/manifest.json"
+    boards = [Path(name) / "quality.json" for name in ("one", "two")]
+    for board in boards:
+        evaluate(board, "whisper-small", "aries-rb", manifest)
+    overview.main(["--quality", *map(str, boards)])
+    said = capsys.readouterr().out
+    assert [said.count(f"| aries-rb, {board} |") for board in boards] == [3, 3]
+    assert "| cpu, " not in said
 
 
 def test_nothing_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

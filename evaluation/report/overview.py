@@ -23,6 +23,7 @@ from common.files import read_json, sha256_of, write_text
 from common.model_names import split
 from evaluation.report import options
 from evaluation.report.format import DASH, bare_percent, counted, significant, size
+from evaluation.report.overview_tables import markdown, tables_of
 from evaluation.report.speed_sections import sides, value_of
 from evaluation.report.summary import verdict
 from evaluation.report.write import environment
@@ -31,8 +32,6 @@ from evaluation.scoring.result_files import of_another_folder, read_result
 from evaluation.scoring.sizes import sizes_of
 
 COMPILERS = ("qbcompiler", "nncf", "openvino")
-COLUMNS = ("model", "variant", "target", "verdict", "weights")
-LAST = ("tokens a second", "compiler", "built")
 
 
 class Built(NamedTuple):
@@ -78,8 +77,19 @@ def found(compiled: Path, results: Path, boards: list[Path]) -> list[Built]:
     return sorted(rows, key=lambda row: (*split(row.name), row.target))
 
 
-def row_of(built: Built) -> dict[str, Any]:
-    """A row as it is shown."""
+def rows_of(built: list[Built]) -> list[dict[str, Any]]:
+    """All rows as they are shown."""
+    names = [(one.name, one.target) for one in built]
+    return [row_of(one, names.count((one.name, one.target)) == 1) for one in built]
+
+
+def row_of(built: Built, alone: bool = True) -> dict[str, Any]:
+    """A row as it is shown.
+
+    Args:
+        built: What it is of.
+        alone: No other row is of its model and target; if not, it has the path of its quality.json.
+    """
     quality = read_result(built.quality) if built.quality else None
     manifest = read_json(built.manifest) if built.manifest else None
     model, variant = split(built.name)
@@ -89,7 +99,7 @@ def row_of(built: Built) -> dict[str, Any]:
     return {
         "model": model,
         "variant": variant.removeprefix("@") or DASH,
-        "target": built.target,
+        "target": built.target if alone or not quality else f"{built.target}, {built.quality}",
         "kind": "too" if doubt else judged["kind"],
         "verdict": judged["label"] + doubt,
         "weights": size(sizes["both"]["compiled"]),
@@ -157,48 +167,6 @@ def _date(manifest: Path) -> str:
     return datetime.fromtimestamp(manifest.stat().st_mtime, UTC).strftime("%Y-%m-%d")
 
 
-def tables_of(rows: list[dict[str, Any]]) -> list[tuple[str, list[str], list[list[str]]]]:
-    """A table of all, and one of each task's languages: heading, columns, cells."""
-    tasks = list(dict.fromkeys(task for row in rows for task in row["rates"]))
-    heads = [*COLUMNS, *(f"{task}, %" for task in tasks), *LAST]
-    cells = [
-        [
-            *(row[column] for column in COLUMNS),
-            *(row["rates"].get(task, DASH) for task in tasks),
-            *(row[column] for column in LAST),
-        ]
-        for row in rows
-    ]
-    tables = [("Everything, error rates float → compiled", heads, cells)]
-    for task in tasks:
-        own = [row for row in rows if task in row["languages"]]
-        codes = sorted({code for row in own for code in row["languages"][task]})
-        tables.append(
-            (
-                f"Error rates of the compiled models, {task}, %",
-                [*COLUMNS[:3], *codes],
-                [
-                    [
-                        *(row[column] for column in COLUMNS[:3]),
-                        *(row["languages"][task].get(code, DASH) for code in codes),
-                    ]
-                    for row in own
-                ],
-            )
-        )
-    return tables
-
-
-def markdown(tables: list[tuple[str, list[str], list[list[str]]]]) -> str:
-    """The tables for a terminal, a wiki or a repository."""
-    texts = []
-    for heading, heads, cells in tables:
-        lines = [heads, ["---"] * len(heads), *cells]
-        rows = "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in x)} |" for x in lines)
-        texts.append(f"{heading}\n\n{rows}\n")
-    return "\n".join(texts)
-
-
 def main(argv: list[str] | None = None) -> None:
     """Command line; see the module's docstring."""
     parser = argparse.ArgumentParser(
@@ -214,7 +182,7 @@ def main(argv: list[str] | None = None) -> None:
         folder = getattr(args, name)
         if folder != parser.get_default(name) and not folder.is_dir():
             raise UserError(f"--{name} {folder} is no folder; name the one that holds MODEL/TARGET")
-    rows = [row_of(one) for one in found(args.compiled, args.results, args.quality)]
+    rows = rows_of(found(args.compiled, args.results, args.quality))
     tables = tables_of(rows)
     print(markdown(tables), end="")
     if args.out:
