@@ -41,8 +41,15 @@ class Case(NamedTuple):
     conditions: bool = False  # whether long, noisy and silent audio is drawn, too
 
 
-def draw(pool: Pairs, case: Case, rng: np.random.Generator) -> Pairs:
-    """Clips of as many languages; either of a clip's results is as likely the float model's."""
+def draw(pool: Pairs, case: Case, rng: np.random.Generator, name: str = "") -> Pairs:
+    """Clips of as many languages; either of a clip's results is as likely the float model's.
+
+    Args:
+        pool: Real pairs.
+        case: How many.
+        rng: Which.
+        name: Of the condition; tasks hear the same recordings.
+    """
     count = case.clips * case.languages
     found = pool.of(rng.integers(0, len(pool.units), count))
     swapped = rng.integers(0, 2, count).astype(bool)
@@ -56,6 +63,7 @@ def draw(pool: Pairs, case: Case, rng: np.random.Generator) -> Pairs:
         np.where(swapped, found.after, found.before),
         np.where(swapped, found.before, found.after),
         failures,
+        np.array([f"{name}{i}" for i in range(count)]),
     )
 
 
@@ -139,7 +147,7 @@ def failing(pools: Pools, case: Case, gate: dict[str, float], draws: int) -> flo
         if case.harm:
             tasks["task0"] = case.harm(tasks["task0"], rng)
         others = {
-            name: draw(own, case._replace(clips=A_LANGUAGE.get(name, case.clips)), rng)
+            name: draw(own, case._replace(clips=A_LANGUAGE.get(name, case.clips)), rng, name)
             for name, own in pools.items()
             if case.conditions and name != TASK
         }

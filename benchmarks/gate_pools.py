@@ -39,4 +39,5 @@ def _pairs(stored: dict[str, Any]) -> Pairs:
         name: tuple(np.array(column, bool) for column in both)
         for name, both in stored["failures"].items()
     }
-    return Pairs(*(np.array(stored[name]) for name in Pairs._fields[:4]), failures)
+    columns = [np.array(stored[name]) for name in Pairs._fields[:4]]
+    return Pairs(*columns, failures, np.arange(len(columns[0])))

@@ -20,6 +20,7 @@ from tests.test_score import heard, row
 
 GATE = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["evaluation"]["gate"]
 SAID = "eins zwei drei vier fünf sechs sieben acht neun zehn"
+HALF = "eins zwei drei vier fünf"
 WORSE, LOOP = "eins zwei drei vier fünf sechs sieben acht neun zehen", "und so weiter " * 40
 
 
@@ -103,6 +104,36 @@ def mixed(right: int, worse: int, better: int, language: str = "de_de") -> list[
     before_wrong["texts"] |= {"float+float": WORSE}
     rows = [row(language, SAID, SAID)] * right
     return rows + [row(language, SAID, WORSE)] * worse + [before_wrong] * better
+
+
+def test_a_language_lost_in_both_tasks_is_no_less_lost() -> None:
+    """Both tasks' results of a recording are swapped together."""
+    right = [
+        row(language, SAID, SAID) for language in ("de_de", "it_it", "fr_fr") for _ in range(5)
+    ]
+    lost = [row("es_419", SAID, "nichts")] * 5
+    for tasks in (["transcribe"], ["transcribe", "translate"]):
+        rows = [{**one, "task": task} for task in tasks for one in (*right, *lost)]
+        checks = score(heard(rows), GATE)["gate"]["checks"]
+        own = [one for one in checks if one["language"] == "es_419"]
+        assert {one["verdict"] for one in own} == {"failed"} and len(own) == len(tasks)
+
+
+def test_where_others_are_as_bad_by_chance_more_clips_are_needed() -> None:
+    """Six languages of five clips change, two of them for the worse: so does one by chance."""
+    right = [row("de_de", SAID, SAID)] * 15
+    lost = [row(language, SAID, "nichts") for language in ("es_419", "it_it") for _ in range(5)]
+    texts = row("de_de", HALF, SAID)["texts"]
+    languages = ("en_us", "fr_fr", "ja_jp", "pt_br")
+    better = [
+        row(language, SAID, SAID, texts=texts, whisper_language="de")
+        for language in languages
+        for _ in range(5)
+    ]
+    gate = score(heard([*right, *lost, *better]), GATE)["gate"]
+    own = [one for one in gate["checks"] if one["language"] in ("es_419", "it_it")]
+    assert {(one["verdict"], one["kept"]) for one in own} == {("too few clips", False)}
+    assert "too few clips to tell" in gate["sentence"]
 
 
 def test_only_the_balance_is_harm() -> None:

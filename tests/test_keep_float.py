@@ -10,6 +10,7 @@ from common.cli import UserError
 from common.files import read_json, write_json, write_jsonl
 from evaluation.layers import search_keep_float
 from evaluation.layers.smallest_count import Found, fewest
+from tests.test_score import numbered
 
 GATE = {"word_accuracy": 0.99, "language_word_accuracy": 0.98}
 GATE |= {"rate_rise": 0.05, "failures": 0.005}
@@ -95,7 +96,7 @@ class Doubles:
         row = {"language": "de_de", "task": "transcribe", "whisper_language": "de"}
         row |= {"clip": "a.wav", "reference": "one two", "texts": {pairing: text}}
         row |= {"tokens": {pairing: 2}, "at_limit": {pairing: False}}
-        write_json(out, {"seconds": 2.0, "audio_seconds": 8.0, "rows": [row] * CLIPS})
+        write_json(out, {"seconds": 2.0, "audio_seconds": 8.0, "rows": numbered([row] * CLIPS)})
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import math
 import tracemalloc
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,18 @@ def row(language: str, reference: str, compiled: str, **changes: Any) -> dict[st
     }
 
 
+def numbered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same, each row of a task of a recording of its own."""
+    times = Counter[tuple[str, str]]()
+    for one in (rows := [dict(one) for one in rows]):
+        times[one["task"], one["clip"]] += 1
+        one["clip"] = f"{times[one['task'], one['clip']]}_{one['clip']}"
+    return rows
+
+
 def heard(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """transcripts.json with these rows."""
+    """transcripts.json with these rows, each task's of as many recordings."""
+    rows = numbered(rows)
     states = {"cosine": 0.99, "sqnr_db": 20.0, "psnr_db": 30.0}
     clips = [
         {

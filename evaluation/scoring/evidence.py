@@ -58,13 +58,18 @@ def evidence(
     critical = {}
     for name, column in largest.items():
         enough = column[corrected(rare[name]) <= LEVEL]
-        least = largest_sum(fewest_clips(weights[name]))
-        critical[name] = max(float(enough.min()) if len(enough) else 0.0, least)
+        beyond = enough.min() if len(enough) else _above(column.max())
+        critical[name] = max(float(beyond), largest_sum(fewest_clips(weights[name])))
     return Evidence(chances, critical)
 
 
+def _above(largest: float) -> float:
+    """What one clip more would make, where swaps make the largest sum that there is too often."""
+    return largest_sum(math.floor(round(largest**2, 6)) + 1) if largest else 0.0
+
+
 def fewest_clips(weight: float) -> int:
-    """How many clips that all differ the same way are no chance, whatever the others do.
+    """How many clips that all differ the same way are no chance, where no others differ.
 
     Five at 5 %, and nine at a weight of 0.05. A kind may claim twice as easily where others do not
     use what they are given: less than five it never takes.

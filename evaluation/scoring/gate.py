@@ -103,11 +103,18 @@ def weigh(
 
 
 def _table(drawn: list[tuple[str, Check]], heard: dict[str, Pairs]) -> np.ndarray:
-    """Differences of all checks, [clips of all tasks, checks]."""
-    blocks = {task: np.zeros((len(pairs.units), len(drawn))) for task, pairs in heard.items()}
+    """Differences of all checks, [recordings, checks].
+
+    Results of a recording are swapped together, whatever was asked of it: a model that mishears it
+    in one task mishears it in the other.
+    """
+    clips = dict.fromkeys(clip for pairs in heard.values() for clip in pairs.clip.tolist())
+    places = {clip: place for place, clip in enumerate(clips)}
+    table = np.zeros((len(places), len(drawn)))
     for column, (task, check) in enumerate(drawn):
-        blocks[task][check.chosen, column] = check.differences
-    return np.concatenate(list(blocks.values()))
+        rows = [places[clip] for clip in heard[task].clip[check.chosen].tolist()]
+        np.add.at(table, (rows, column), check.differences)
+    return table
 
 
 Rows = dict[str, list[dict[str, Any]]]  # scored, of each task or condition; at least one

@@ -16,6 +16,7 @@ class Pairs(NamedTuple):
     before: np.ndarray  # errors of the float model, of each clip at most `units`
     after: np.ndarray  # and of the compiled model
     failures: dict[str, tuple[np.ndarray, np.ndarray]]  # whether a text fails, before and after
+    clip: np.ndarray  # which recording it is; other tasks may have heard the same
 
     def of(self, chosen: np.ndarray) -> "Pairs":
         """Some of the clips.
@@ -25,7 +26,7 @@ class Pairs(NamedTuple):
         """
         columns = (column[chosen] for column in self[:4])
         failures = {name: (b[chosen], a[chosen]) for name, (b, a) in self.failures.items()}
-        return Pairs(*columns, failures)
+        return Pairs(*columns, failures, self.clip[chosen])
 
     def unheard(self) -> dict[str, float]:
         """The languages that the float model does not hear, and its error rate there."""
@@ -56,4 +57,5 @@ def pairs_of(rows: list[dict[str, Any]]) -> Pairs:
         np.array([one.units for one in errors[1]]),
         *(np.array([one.capped for one in found]) for found in errors),
         failures,
+        np.array([row["clip"] for row in rows]),
     )
