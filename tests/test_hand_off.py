@@ -82,6 +82,7 @@ def test_any_flipped_byte_is_noticed(tmp_path: Path) -> None:
 def test_what_lies_beside_is_to_be_removed_and_loaded_all_the_same(tmp_path: Path) -> None:
     for name in ("config.json", "README.md", "transcribe.py"):
         (tmp_path / name).write_text("{}\n", encoding="utf-8")
+    write_json(tmp_path / "manifest.json", {"files": listed(tmp_path, ["config.json"])})
     sums.write(tmp_path)
     (tmp_path / "speech.wav").touch()
     with pytest.raises(
@@ -96,6 +97,26 @@ def test_what_lies_beside_is_to_be_removed_and_loaded_all_the_same(tmp_path: Pat
         sums.check(tmp_path)
     (tmp_path / "config.json").write_text("[]", encoding="utf-8")
     with pytest.raises(UserError, match=r"config\.json was changed; get the folder again, whole"):
+        sums.check_loaded(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["top", "below"])
+def test_what_is_loaded_must_be_listed(tmp_path: Path, place: str) -> None:
+    """Sums that were cut off, or are empty, vouch for nothing."""
+    name = {"top": "encoder.mxq", "below": "tables/a.npy"}[place]
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"part")
+    write_json(tmp_path / "manifest.json", {"files": listed(tmp_path, [name])})
+    sums.write(tmp_path)
+    sums.check_loaded(tmp_path)
+    lines = (tmp_path / sums.NAME).read_text(encoding="utf-8").splitlines(keepends=True)
+    for missing in (name, "manifest.json"):
+        kept = "".join(line for line in lines if missing not in line)
+        (tmp_path / sums.NAME).write_text(kept, encoding="utf-8")
+        with pytest.raises(UserError, match=f"{missing} is not listed in SHA256SUMS; remove it if"):
+            sums.check_loaded(tmp_path)
+    (tmp_path / sums.NAME).write_bytes(b"")
+    with pytest.raises(UserError, match="is not listed in SHA256SUMS"):
         sums.check_loaded(tmp_path)
 
 

@@ -285,6 +285,16 @@ def test_a_damaged_folder_is_not_heard(
             transcribe.main([str(empty), str(audio)])
 
 
+def test_what_is_loaded_must_be_listed(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = empty / "speech.wav"
+    soundfile.write(audio, np.zeros(16_000, np.int16), 16_000)
+    lines = (empty / sums.NAME).read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = "".join(line for line in lines if FILES[0] not in line)
+    (empty / sums.NAME).write_text(kept, encoding="utf-8")
+    said = str(in_this_process(empty, monkeypatch, audio))
+    assert f"{FILES[0]} is missing, was changed or is not listed; get the folder again" in said
+
+
 def test_times_are_rounded_as_a_whole() -> None:
     time_of = runpy.run_path(str(SCRIPT))["time_of"]
     assert time_of(59.996) == "0:01:00.00" and time_of(3599.999) == "1:00:00.00"

@@ -75,13 +75,13 @@ def refuse_changed() -> None:
         sys.exit(f"error: {SUMS} is missing; get the folder again, whole")
     lines = SUMS.read_text(encoding="utf-8", errors="replace").splitlines()
     sums = {line[66:]: line[:64] for line in lines}
-    names = {path.name for path in FOLDER.glob("openvino_*")}
-    for name in sorted(names | {name for name in sums if "/" not in name}):
+    for name in sorted({path.name for path in FOLDER.iterdir()} | sums.keys()):
         path = FOLDER / name
-        if path.suffix in LOADED and (not path.is_file() or sha256_of(path) != sums.get(name)):
+        is_loaded = "/" not in name and path.suffix in LOADED
+        if is_loaded and (not path.is_file() or sha256_of(path) != sums.get(name)):
             sys.exit(
-                f"error: {path} is missing or was changed; get the folder again, whole, or write"
-                f" its new sum into {SUMS.name} where the change was meant"
+                f"error: {path} is missing, was changed or is not listed; get the folder again,"
+                f" whole, or write its new sum into {SUMS.name} where the change was meant"
             )
 
 
