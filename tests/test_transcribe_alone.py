@@ -285,6 +285,35 @@ def test_a_damaged_folder_is_not_heard(
             transcribe.main([str(empty), str(audio)])
 
 
+@pytest.mark.parametrize(
+    "kind",
+    ["WAV", "WAVEX", "RIFX", "FLAC", "OGG", "OPUS", "MP3", "AIFF", "W64", "RF64", "AU", "CAF"],
+)
+def test_half_a_recording_is_not_heard(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    sound, audio = np.random.default_rng(0).normal(0, 0.1, 32_000), empty.parent / "speech"
+    how = {
+        "RIFX": {"format": "WAV", "endian": "BIG"},
+        "OPUS": {"format": "OGG", "subtype": "OPUS"},
+    }.get(kind, {"format": kind})
+    soundfile.write(audio, sound, 16_000, **how)
+    whole = audio.read_bytes()
+    said = str(in_this_process(empty, monkeypatch, audio))
+    is_taken = kind in ("WAV", "WAVEX", "RIFX", "FLAC", "OGG", "OPUS", "MP3")
+    assert (
+        "cannot be loaded on the device" if is_taken else f"is {kind}; give a whole WAV"
+    ) in said
+    for part in (0.3, 0.7, 0.99):
+        audio.write_bytes(whole[: int(part * len(whole))])
+        said = str(in_this_process(empty, monkeypatch, audio))
+        assert "was cut off" in said or "cannot be read as audio" in said or not is_taken
+        assert said.startswith(f"error: {audio} ")
+    audio.write_bytes(2 * whole)
+    said = str(in_this_process(empty, monkeypatch, audio))
+    assert ("several Ogg streams" in said) == (kind in ("OGG", "OPUS"))
+
+
 def test_what_is_loaded_must_be_listed(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     audio = empty / "speech.wav"
     soundfile.write(audio, np.zeros(16_000, np.int16), 16_000)
