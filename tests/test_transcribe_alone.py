@@ -314,6 +314,48 @@ def test_half_a_recording_is_not_heard(
     assert ("several Ogg streams" in said) == (kind in ("OGG", "OPUS"))
 
 
+@pytest.mark.parametrize(
+    ("output", "status", "message"),
+    [("pipe", 141, ""), ("/dev/full", 1, "error: cannot write the text: No space left on device")],
+)
+def test_output_that_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, output: str, status: int, message: str
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # in which argparse ignores errors
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing if output == "pipe" else output, "wb") as file:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, SCRIPT, "--help"], stdout=file, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr.decode().strip()) == (status, message)
+
+
+def test_a_name_that_is_too_long_is_a_sentence(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = str(in_this_process(empty, monkeypatch, "a" * 300))
+    assert said.startswith("error: aaa") and "File name too long" in said
+
+
+@pytest.mark.parametrize("place", ["links", "store"])
+def test_the_folder_is_found_through_links(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """A link to the script alone; or every file is one, as in a cache of the Hub."""
+    linked, audio = empty.parent / place, empty.parent / "speech.wav"
+    soundfile.write(audio, np.zeros(16_000, np.int16), 16_000)
+    linked.mkdir()
+    if place == "links":
+        (linked / SCRIPT.name).symlink_to(empty / SCRIPT.name)
+    else:
+        for number, path in enumerate(sorted(empty.iterdir())):
+            path.rename(linked / f"{number}")
+            path.symlink_to(linked / f"{number}")
+    said = str(in_this_process(linked if place == "links" else empty, monkeypatch, audio))
+    assert f"{empty} cannot be loaded on the device" in said
+
+
 def test_what_is_loaded_must_be_listed(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     audio = empty / "speech.wav"
     soundfile.write(audio, np.zeros(16_000, np.int16), 16_000)

@@ -27,12 +27,16 @@ except ImportError as error:
         f" of PYTHONPATH, `{os.environ.get('PYTHONPATH', '')}`, come first: `unset PYTHONPATH`)"
     )
 
-FOLDER = Path(__file__).parent
-SUMS = FOLDER / "SHA256SUMS"
+NAME = "SHA256SUMS"
+# The script may be a link into the folder; in a cache of the Hub, every file is a link out of it.
+FOLDERS = (Path(__file__).parent, Path(__file__).resolve().parent)
+FOLDER = next((one for one in FOLDERS if (one / NAME).is_file()), FOLDERS[0])
+SUMS = FOLDER / NAME
 LOADED = (".bin", ".json", ".xml")  # files of the folder that OpenVINO GenAI reads
 RATE = 16_000  # Hz
 FEWEST = 201  # samples: half a window of the spectrogram, which OpenVINO GenAI mirrors, and one
 KINDS = ("WAV", "WAVEX", "FLAC", "OGG", "MP3")
+CLOSED = 141  # exit status where whoever read the output has ended: as a shell says it
 UNKNOWN = 0x7FFF_0000  # a size from which on it stands for an unknown one: written to a pipe
 
 
@@ -172,4 +176,15 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        try:
+            main()
+        finally:
+            sys.stdout.flush()  # here, where it can be said that this fails
+    except OSError as error:
+        if error.filename:
+            sys.exit(f"error: cannot read {error.filename}: {error.strerror}")
+        # Of the output. Where its pipe was closed, nobody wants more of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries again
+        is_closed = isinstance(error, BrokenPipeError)
+        sys.exit(CLOSED if is_closed else f"error: cannot write the text: {error.strerror}")
