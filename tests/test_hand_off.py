@@ -21,6 +21,7 @@ from common.cli import UserError
 from common.files import listed, read_json, write_json
 from compilation.hand_off import expect, golden, provenance, readme, sums
 from compilation.hand_off.archive import archive
+from compilation.hand_off.archive import main as pack
 from compilation.verify import verify
 from evaluation.describe import describe
 from tests.imports import ROOT
@@ -341,6 +342,12 @@ def test_an_archive_is_not_written_into_its_own_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"inner/a\.tar\.zst is in the folder that it is of; give"):
         archive(tmp_path, tmp_path / "inner/a.tar.zst")
     sums.check(tmp_path)
+
+
+@pytest.mark.parametrize("name", [".tar.zst", "..tar.zst", "...tar.zst", "a.tar"])
+def test_an_archive_has_a_name_which_its_folder_gets(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r"give a name, and \.tar\.zst at its end"):
+        pack([str(tmp_path / "cpu"), "--out", str(tmp_path / name)])
 
 
 def clip(language: str, seconds: float, file: str = "a.wav") -> dict[str, Any]:
