@@ -116,6 +116,11 @@ def test_what_is_loaded_must_be_listed(tmp_path: Path, place: str) -> None:
         (tmp_path / sums.NAME).write_text(kept, encoding="utf-8")
         with pytest.raises(UserError, match=f"{missing} is not listed in SHA256SUMS; remove it if"):
             sums.check_loaded(tmp_path)
+    windows = "".join(lines).replace("\n", "\r\n")
+    for check in (sums.check, sums.check_loaded):
+        (tmp_path / sums.NAME).write_text(windows, encoding="utf-8", newline="")
+        with pytest.raises(UserError, match="SHA256SUMS was changed; get the folder again"):
+            check(tmp_path)
     (tmp_path / sums.NAME).write_bytes(b"")
     with pytest.raises(UserError, match="is not listed in SHA256SUMS"):
         sums.check_loaded(tmp_path)
