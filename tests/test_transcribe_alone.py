@@ -366,6 +366,13 @@ def test_what_is_loaded_must_be_listed(empty: Path, monkeypatch: pytest.MonkeyPa
     assert f"{FILES[0]} is missing, was changed or is not listed; get the folder again" in said
 
 
+def test_a_command_to_be_typed_is_quoted(empty: Path) -> None:
+    audio = empty / "my speech.wav"
+    soundfile.write(audio, np.zeros(16_000, np.int16), 16_000)
+    with pytest.raises(UserError, match=f"python {empty / SCRIPT.name} '{audio}' --words"):
+        transcribe.main([str(empty), str(audio), "--words"])
+
+
 def test_times_are_rounded_as_a_whole() -> None:
     time_of = runpy.run_path(str(SCRIPT))["time_of"]
     assert time_of(59.996) == "0:01:00.00" and time_of(3599.999) == "1:00:00.00"
