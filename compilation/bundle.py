@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from common.cli import UserError
 from common.files import read_json, replacing
 
 LOGS = ("logs/*_npu_part/*.log", "logs/assemble_hand_off/*.log")
@@ -75,6 +76,14 @@ def _user() -> str:
         return ""
 
 
+def _record(path: Path) -> str:
+    """A manifest without speech; why there is none, where a file is no JSON."""
+    try:
+        return json.dumps(without_speech(read_json(path)), indent=2, ensure_ascii=False)
+    except UserError as error:
+        return f"left out, {path.stat().st_size} bytes: {error}\n"
+
+
 def write(out: Path, folder: Path, table: str, versions: dict[str, Any]) -> list[str]:
     """Write the file; the names of what is in it.
 
@@ -92,9 +101,7 @@ def write(out: Path, folder: Path, table: str, versions: dict[str, Any]) -> list
             texts[name] = path.read_text(encoding="utf-8", errors="replace")
     for pattern in RECORDS:
         for path in sorted(folder.glob(pattern)):
-            texts[path.relative_to(folder).as_posix()] = json.dumps(
-                without_speech(read_json(path)), indent=2, ensure_ascii=False
-            )
+            texts[path.relative_to(folder).as_posix()] = _record(path)
     with replacing(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
         for name, text in texts.items():
             file.writestr(name, without_names(text, folder))

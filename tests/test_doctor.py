@@ -140,6 +140,19 @@ def test_names_are_left_out_within_longer_ones(monkeypatch: pytest.MonkeyPatch) 
     assert bundle.without_names("10.0.0.5: 10 files", Path("/project")) == "host: 10 files"
 
 
+def test_a_broken_manifest_is_named_in_a_bundle(tmp_path: Path) -> None:
+    (tmp_path / "compiled/m/cpu").mkdir(parents=True)
+    (tmp_path / "compiled/m/cpu/manifest.json").write_text('{"text": "hello"', encoding="utf-8")
+    (name,) = set(bundle.write(tmp_path / "a.zip", tmp_path, "", {})) - {
+        "doctor.txt",
+        "versions.json",
+    }
+    with zipfile.ZipFile(tmp_path / "a.zip") as file:
+        text = file.read(name).decode()
+    assert text.startswith("left out, 16 bytes: ./compiled/m/cpu/manifest.json is no JSON (")
+    assert "hello" not in text
+
+
 GOOD = {"qbcompiler": "1.2.0", "torch": "2.7.1", "numpy": "1.26.4", "gpu": "a GPU"}
 
 
