@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import select
 import socket
 import sys
 import threading
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable
 
 RUN = "PIPELINE_RUN"  # environment variable: host and process id of the run that started a job
+CLOSED = 141  # exit status where whoever read the output has ended: as a shell says it
 INTERVAL = 0.5  # seconds between two looks at whether that run is still there
 
 
@@ -20,17 +22,25 @@ class UserError(Exception):
 def run(main: Callable[[], None]) -> None:
     """Call `main`; turn what is not its fault into a sentence and an exit status.
 
-    That is a `UserError`, a full disk, a file that cannot be read or written, or Ctrl-C. Any other
-    exception is a bug and keeps its traceback.
+    That is a `UserError`, a full disk, a file that cannot be read or written, or Ctrl-C; and output
+    that nobody reads any more (`... | head -1`) ends it without one. Any other exception is a bug
+    and keeps its traceback.
     """
     _end_with_the_run()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a terminal may lack letters
     try:
-        main()
+        try:
+            main()
+        finally:
+            _flush()  # here, where it can be said that this fails
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
+        is_closed = isinstance(error, BrokenPipeError) and _nobody_reads()
+        _drop_output()
+        if is_closed:
+            sys.exit(CLOSED)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             sys.exit(
                 f"error: no space left on the device while writing {error.filename or 'a file'};"
@@ -44,6 +54,29 @@ def run(main: Callable[[], None]) -> None:
         )
     except KeyboardInterrupt:
         sys.exit("error: interrupted; run the same command again to go on from here")
+
+
+def _flush() -> None:
+    if sys.stdout:  # None where it was closed from the start
+        sys.stdout.flush()
+
+
+def _nobody_reads() -> bool:
+    """Whether the output is a pipe that was closed at its other end."""
+    poll = select.poll()
+    try:
+        poll.register(sys.stdout, 0)
+    except (TypeError, io.UnsupportedOperation):  # there is none, or it is no file
+        return False
+    return bool(poll.poll(0))
+
+
+def _drop_output() -> None:
+    """Let output that cannot be written go nowhere: Python would try again at its end, and tell."""
+    try:
+        _flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _end_with_the_run() -> None:

@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from common.cli import UserError
 from common.files import read_json, replacing
 
 LOGS = ("logs/*_npu_part/*.log", "logs/assemble_hand_off/*.log")
@@ -26,11 +27,16 @@ RECORDS = (
 SPEECH = ("samples", "set_aside", "clips", "text", "texts", "tokens", "transcription", "reference")
 # What lets somebody in, in this order, behind what is kept: in addresses, headers, settings.
 ACCESS = (
-    re.compile(r"(//)[^\s/@\"']+(?=@)"),
-    re.compile(r"(\bbearer\s+)[^\s\"']+", re.IGNORECASE),
+    re.compile(r"(//)(?:[^\s/@:\"']+:[^\s\"']+|[^\s/@\"']+)(?=@)"),
+    re.compile(r"((?:\bbearer|\bauthorization\W{1,8}basic)\s+)[^\s\"']+", re.IGNORECASE),
     re.compile(
-        r"((?:token|secret|password|api_?key)[^\w\n]{1,8})(?:(?<=[\"'])[^\"'\n]+|\w[^\s\"']*)",
+        r"((?:token(?!\W{1,8}\d{1,6}(?![^\s,;)}\]]))"  # a number is one of text
+        r"|secret|passw(?:or)?d|passphrase|(?:api|access|secret|private)[-_]?key)[^\w\n]{1,8})"
+        r"(?:(?<=[\"'])[^\"'\n]+|\w[^\s\"']*)",
         re.IGNORECASE,
+    ),
+    re.compile(  # curl -u user:password
+        r"((?<!\S)(?:-u\s*|--user[\s=]+)[\"']?)(?:(?<=[\"'])[^\"'\n:]+:[^\"'\n]+|[^\s\"':]+:[^\s\"']+)"
     ),
     re.compile(r"()\bhf_\w+"),
 )
@@ -54,9 +60,11 @@ def without_names(text: str, folder: Path) -> str:
     for pattern in ACCESS:
         text = pattern.sub(r"\1(left out)", text)
     text = HOMES.sub("~", text.replace(str(folder), "."))
-    for name, instead in ((_user(), "user"), (socket.gethostname(), "host")):
-        if name not in ("root", ""):  # root is a word of its own
-            text = re.sub(rf"\b{re.escape(name)}\b", instead, text)
+    host = socket.gethostname()
+    for name, instead in ((_user(), "user"), (host, "host"), (host.split(".")[0], "host")):
+        # root is a word of its own, and an address begins with a number.
+        if name not in ("root", "") and not name.isdigit():
+            text = re.sub(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", instead, text)
     return text
 
 
@@ -66,6 +74,14 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return ""
+
+
+def _record(path: Path) -> str:
+    """A manifest without speech; why there is none, where a file is no JSON."""
+    try:
+        return json.dumps(without_speech(read_json(path)), indent=2, ensure_ascii=False)
+    except UserError as error:
+        return f"left out, {path.stat().st_size} bytes: {error}\n"
 
 
 def write(out: Path, folder: Path, table: str, versions: dict[str, Any]) -> list[str]:
@@ -85,8 +101,7 @@ def write(out: Path, folder: Path, table: str, versions: dict[str, Any]) -> list
             texts[name] = path.read_text(encoding="utf-8", errors="replace")
     for pattern in RECORDS:
         for path in sorted(folder.glob(pattern)):
-            kept = json.dumps(without_speech(read_json(path)), indent=2, ensure_ascii=False)
-            texts[path.relative_to(folder).as_posix()] = kept
+            texts[path.relative_to(folder).as_posix()] = _record(path)
     with replacing(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as file:
         for name, text in texts.items():
             file.writestr(name, without_names(text, folder))

@@ -99,6 +99,11 @@ def main(argv: list[str] | None = None) -> None:
     device = device_of(args.folder)
     if args.device not in (None, device):
         raise UserError(f"{args.folder} is compiled for the {device}, not for the {args.device}")
+    if args.out.resolve().is_relative_to(args.folder.resolve()):
+        raise UserError(
+            f"--out {args.out} is in the folder that is heard, which would no longer be what its"
+            f" sums say; give a place outside {args.folder}"
+        )
     if args.gate and not args.pipeline:
         raise UserError("--gate compares with the float model; give --float too")
     if args.beams < 1:

@@ -6,6 +6,7 @@ Example:
 
 import argparse
 import math
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -23,19 +24,24 @@ from evaluation.transcription.models import generation_of, load_compiled
 from evaluation.transcription.words import timed_words
 from runtime.folder import CPU, device_of
 
+FEWEST = 201  # samples: half a window of the spectrogram, and one; as a folder's own script has it
+
 
 def read_mono(path: Path) -> np.ndarray:
     """Samples of any audio file that soundfile reads: mono, 16 kHz, float32 [time].
 
     Raises:
-        UserError: The file is missing, holds no audio, or not all that it says.
+        UserError: The file is missing, holds no audio, too little, or not all that it says.
     """
     if not path.is_file():
         raise UserError(f"there is no file {path}; give the path of a recording")
     try:
-        return to_mono(*read_sound(path.read_bytes(), math.inf))
+        audio = to_mono(*read_sound(path.read_bytes(), math.inf))
     except Broken as error:
         raise UserError(f"{path} {error}; give a whole WAV, FLAC, OGG or MP3 file") from error
+    if len(audio) < FEWEST:
+        raise UserError(f"{path} is shorter than {FEWEST} samples at 16 kHz; give a longer one")
+    return audio
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -54,9 +60,10 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     audio = read_mono(args.audio)
     if args.words and device_of(args.folder) == CPU:
+        command = ["python", str(args.folder / "transcribe.py"), str(args.audio), "--words"]
         raise UserError(
-            f"times of words in a folder for the CPU are its own script's; type: python"
-            f" {args.folder / 'transcribe.py'} {args.audio} --words"
+            f"times of words in a folder for the CPU are its own script's; type:"
+            f" {shlex.join(command)}"
         )
     sums.check_loaded(args.folder)
     if args.words:

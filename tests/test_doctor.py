@@ -101,6 +101,21 @@ def test_a_bundle_for_a_helper_has_no_speech_and_no_names(
         ("--token abc, secret=d", "--token (left out) secret=(left out)"),
         ("Authorization: Bearer x.y-z", "Authorization: Bearer (left out)"),
         ("https://ada:pw@host/x //ada@host", "https://(left out)@host/x //(left out)@host"),
+        (
+            "Authorization: Basic dXNlcg==, a basic test",
+            "Authorization: Basic (left out) a basic test",
+        ),
+        ("{'Authorization': 'Basic dXNl'}", "{'Authorization': 'Basic (left out)'}"),
+        ("x-api-key: KEY123", "x-api-key: (left out)"),
+        ("passwd: hunter2", "passwd: (left out)"),
+        ("AWS_SECRET_ACCESS_KEY=AKIA123/xyz", "AWS_SECRET_ACCESS_KEY=(left out)"),
+        ("SECRET_KEY='a b'", "SECRET_KEY='(left out)'"),
+        ("https://user:pa/ss@host", "https://(left out)@host"),
+        ("curl -u jane:secretpw -n", "curl -u (left out) -n"),
+        ("curl --user 'jane:a b'", "curl --user '(left out)'"),
+        ('{"max_token": 448, "token": 5}', '{"max_token": 448, "token": 5}'),
+        ("token: 448-abc token=12345678", "token: (left out) token=(left out)"),
+        ("python -u a.py, http://host:80/a", "python -u a.py, http://host:80/a"),
         ("max_new_tokens: 64, at https://host/a@b", "max_new_tokens: 64, at https://host/a@b"),
     ],
 )
@@ -113,6 +128,29 @@ def test_what_lets_somebody_in_is_left_out(
     monkeypatch.setattr("getpass.getuser", nobody)  # of a user without a name
     monkeypatch.setattr("socket.gethostname", lambda: "box")
     assert bundle.without_names(text, Path("/project")) == kept
+
+
+def test_names_are_left_out_within_longer_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "jane")
+    monkeypatch.setattr("socket.gethostname", lambda: "node12.cluster.example.com")
+    text = "jane_models /srv/jane_doe janet; node12.cluster.example.com node12: node123"
+    kept = "user_models /srv/user_doe janet; host host: node123"
+    assert bundle.without_names(text, Path("/project")) == kept
+    monkeypatch.setattr("socket.gethostname", lambda: "10.0.0.5")
+    assert bundle.without_names("10.0.0.5: 10 files", Path("/project")) == "host: 10 files"
+
+
+def test_a_broken_manifest_is_named_in_a_bundle(tmp_path: Path) -> None:
+    (tmp_path / "compiled/m/cpu").mkdir(parents=True)
+    (tmp_path / "compiled/m/cpu/manifest.json").write_text('{"text": "hello"', encoding="utf-8")
+    (name,) = set(bundle.write(tmp_path / "a.zip", tmp_path, "", {})) - {
+        "doctor.txt",
+        "versions.json",
+    }
+    with zipfile.ZipFile(tmp_path / "a.zip") as file:
+        text = file.read(name).decode()
+    assert text.startswith("left out, 16 bytes: ./compiled/m/cpu/manifest.json is no JSON (")
+    assert "hello" not in text
 
 
 GOOD = {"qbcompiler": "1.2.0", "torch": "2.7.1", "numpy": "1.26.4", "gpu": "a GPU"}

@@ -230,10 +230,18 @@ def test_a_file_that_is_no_audio_is_refused(tmp_path: Path) -> None:
         transcribe.read_mono(tmp_path / "missing.wav")
 
 
-def test_a_file_that_was_cut_off_or_holds_no_numbers_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_was_cut_off_or_holds_too_little_or_no_numbers_is_refused(
+    tmp_path: Path,
+) -> None:
     path, audio = tmp_path / "speech.wav", np.full(16_000, 0.5, np.float32)
     soundfile.write(path, audio, 16_000, subtype="FLOAT")
     assert np.array_equal(transcribe.read_mono(path), audio)
+    soundfile.write(path, audio[:201], 16_000)
+    assert len(transcribe.read_mono(path)) == 201
+    soundfile.write(path, audio[:200], 16_000)
+    with pytest.raises(UserError, match=r"speech\.wav is shorter than 201 samples at 16 kHz"):
+        transcribe.read_mono(path)
+    soundfile.write(path, audio, 16_000, subtype="FLOAT")
     path.write_bytes(path.read_bytes()[:20_000])
     with pytest.raises(UserError, match=r"speech\.wav was cut off: .*; give a whole WAV"):
         transcribe.read_mono(path)

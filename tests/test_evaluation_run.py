@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from common.cli import UserError
-from common.files import read_json, read_jsonl, sha256_of, write_json, write_jsonl
+from common.files import make_folder, read_json, read_jsonl, sha256_of, write_json, write_jsonl
 from compilation.hand_off import sums
 from compilation.verify import verify
 from evaluation import describe, hear_folder, run
@@ -291,9 +291,16 @@ def test_what_cannot_be_evaluated_is_a_sentence(demo: Path, clips: Path, tmp_pat
 def test_a_place_for_results_that_is_none_is_refused_before_clips_are_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder, file = tmp_path / "cpu", tmp_path / "file"
     for name in ("config.json", "openvino_encoder_model.xml"):
-        write_json(tmp_path / name, {})
+        make_folder(folder)
+        write_json(folder / name, {})
+    file.touch()
     monkeypatch.setattr(run, "evaluate_folder", lambda *_: pytest.fail("clips were heard"))
-    out = str(tmp_path / "config.json")
+    command = [str(folder), "--clips", str(tmp_path), "--out"]
     with pytest.raises(NotADirectoryError):
-        run.main([str(tmp_path), "--clips", str(tmp_path), "--out", out])
+        run.main([*command, str(file)])
+    for place in (folder, folder / "results"):
+        with pytest.raises(UserError, match=r"is in the folder that is heard, .*; give a place"):
+            run.main([*command, str(place)])
+    assert not (folder / "results").exists()

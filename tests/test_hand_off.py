@@ -21,6 +21,7 @@ from common.cli import UserError
 from common.files import listed, read_json, write_json
 from compilation.hand_off import expect, golden, provenance, readme, sums
 from compilation.hand_off.archive import archive
+from compilation.hand_off.archive import main as pack
 from compilation.verify import verify
 from evaluation.describe import describe
 from tests.imports import ROOT
@@ -82,6 +83,7 @@ def test_any_flipped_byte_is_noticed(tmp_path: Path) -> None:
 def test_what_lies_beside_is_to_be_removed_and_loaded_all_the_same(tmp_path: Path) -> None:
     for name in ("config.json", "README.md", "transcribe.py"):
         (tmp_path / name).write_text("{}\n", encoding="utf-8")
+    write_json(tmp_path / "manifest.json", {"files": listed(tmp_path, ["config.json"])})
     sums.write(tmp_path)
     (tmp_path / "speech.wav").touch()
     with pytest.raises(
@@ -96,6 +98,31 @@ def test_what_lies_beside_is_to_be_removed_and_loaded_all_the_same(tmp_path: Pat
         sums.check(tmp_path)
     (tmp_path / "config.json").write_text("[]", encoding="utf-8")
     with pytest.raises(UserError, match=r"config\.json was changed; get the folder again, whole"):
+        sums.check_loaded(tmp_path)
+
+
+@pytest.mark.parametrize("place", ["top", "below"])
+def test_what_is_loaded_must_be_listed(tmp_path: Path, place: str) -> None:
+    """Sums that were cut off, or are empty, vouch for nothing."""
+    name = {"top": "encoder.mxq", "below": "tables/a.npy"}[place]
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"part")
+    write_json(tmp_path / "manifest.json", {"files": listed(tmp_path, [name])})
+    sums.write(tmp_path)
+    sums.check_loaded(tmp_path)
+    lines = (tmp_path / sums.NAME).read_text(encoding="utf-8").splitlines(keepends=True)
+    for missing in (name, "manifest.json"):
+        kept = "".join(line for line in lines if missing not in line)
+        (tmp_path / sums.NAME).write_text(kept, encoding="utf-8")
+        with pytest.raises(UserError, match=f"{missing} is not listed in SHA256SUMS; remove it if"):
+            sums.check_loaded(tmp_path)
+    windows = "".join(lines).replace("\n", "\r\n")
+    for check in (sums.check, sums.check_loaded):
+        (tmp_path / sums.NAME).write_text(windows, encoding="utf-8", newline="")
+        with pytest.raises(UserError, match="SHA256SUMS was changed; get the folder again"):
+            check(tmp_path)
+    (tmp_path / sums.NAME).write_bytes(b"")
+    with pytest.raises(UserError, match="is not listed in SHA256SUMS"):
         sums.check_loaded(tmp_path)
 
 
@@ -320,6 +347,12 @@ def test_an_archive_is_not_written_into_its_own_folder(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"inner/a\.tar\.zst is in the folder that it is of; give"):
         archive(tmp_path, tmp_path / "inner/a.tar.zst")
     sums.check(tmp_path)
+
+
+@pytest.mark.parametrize("name", [".tar.zst", "..tar.zst", "...tar.zst", "a.tar"])
+def test_an_archive_has_a_name_which_its_folder_gets(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r"give a name, and \.tar\.zst at its end"):
+        pack([str(tmp_path / "cpu"), "--out", str(tmp_path / name)])
 
 
 def clip(language: str, seconds: float, file: str = "a.wav") -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """Terminals that cannot show every letter: nothing ends in a traceback for it."""
 
 import io
+import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from common import cli
 from common.progress import TERMINAL, Progress
+from tests.imports import ROOT
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "iso8859-1", "cp1252", "euc_kr"])
@@ -30,3 +33,38 @@ def test_progress_is_shown_by_the_run_where_it_is_on_the_same_machine(
     monkeypatch.setenv(TERMINAL, str(tmp_path / "terminal"))
     Progress(total=1).display("half of it")
     assert (tmp_path / "terminal").is_file() is there
+
+
+def ended(code: str, *, output: str) -> tuple[int, str]:
+    """Exit status and errors of a command whose output goes to a closed pipe, or a full disk."""
+    if output == "pipe":
+        reading, writing = os.pipe()
+        os.close(reading)
+    else:
+        writing = os.open(output, os.O_WRONLY)
+    command = [sys.executable, "-c", f"from common.cli import UserError, run\n{code}"]
+    done = subprocess.run(
+        command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT
+    )
+    os.close(writing)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("text", ["'a'", "'a' * 100_000", "'a', flush=True"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_reads_ends_a_command_quietly(
+    monkeypatch: pytest.MonkeyPatch, text: str, unbuffered: str
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    assert ended(f"run(lambda: print({text}))", output="pipe") == (cli.CLOSED, "")
+    status, said = ended(f"run(lambda: print({text}))", output="/dev/full")
+    assert status == 1 and said.startswith("error: no space left on the device while writing a")
+    assert said.count("\n") == 1
+
+
+def test_another_pipe_that_broke_is_a_bug() -> None:
+    def write() -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        cli.run(write)

@@ -285,6 +285,94 @@ def test_a_damaged_folder_is_not_heard(
             transcribe.main([str(empty), str(audio)])
 
 
+@pytest.mark.parametrize(
+    "kind",
+    ["WAV", "WAVEX", "RIFX", "FLAC", "OGG", "OPUS", "MP3", "AIFF", "W64", "RF64", "AU", "CAF"],
+)
+def test_half_a_recording_is_not_heard(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    sound, audio = np.random.default_rng(0).normal(0, 0.1, 32_000), empty.parent / "speech"
+    how = {
+        "RIFX": {"format": "WAV", "endian": "BIG"},
+        "OPUS": {"format": "OGG", "subtype": "OPUS"},
+    }.get(kind, {"format": kind})
+    soundfile.write(audio, sound, 16_000, **how)
+    whole = audio.read_bytes()
+    said = str(in_this_process(empty, monkeypatch, audio))
+    is_taken = kind in ("WAV", "WAVEX", "RIFX", "FLAC", "OGG", "OPUS", "MP3")
+    assert (
+        "cannot be loaded on the device" if is_taken else f"is {kind}; give a whole WAV"
+    ) in said
+    for part in (0.3, 0.7, 0.99):
+        audio.write_bytes(whole[: int(part * len(whole))])
+        said = str(in_this_process(empty, monkeypatch, audio))
+        assert "was cut off" in said or "cannot be read as audio" in said or not is_taken
+        assert said.startswith(f"error: {audio} ")
+    audio.write_bytes(2 * whole)
+    said = str(in_this_process(empty, monkeypatch, audio))
+    assert ("several Ogg streams" in said) == (kind in ("OGG", "OPUS"))
+
+
+@pytest.mark.parametrize(
+    ("output", "status", "message"),
+    [("pipe", 141, ""), ("/dev/full", 1, "error: cannot write the text: No space left on device")],
+)
+def test_output_that_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, output: str, status: int, message: str
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # in which argparse ignores errors
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing if output == "pipe" else output, "wb") as file:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, SCRIPT, "--help"], stdout=file, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr.decode().strip()) == (status, message)
+
+
+def test_a_name_that_is_too_long_is_a_sentence(
+    empty: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = str(in_this_process(empty, monkeypatch, "a" * 300))
+    assert said.startswith("error: aaa") and "File name too long" in said
+
+
+@pytest.mark.parametrize("place", ["links", "store"])
+def test_the_folder_is_found_through_links(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """A link to the script alone; or every file is one, as in a cache of the Hub."""
+    linked, audio = empty.parent / place, empty.parent / "speech.wav"
+    soundfile.write(audio, np.zeros(16_000, np.int16), 16_000)
+    linked.mkdir()
+    if place == "links":
+        (linked / SCRIPT.name).symlink_to(empty / SCRIPT.name)
+    else:
+        for number, path in enumerate(sorted(empty.iterdir())):
+            path.rename(linked / f"{number}")
+            path.symlink_to(linked / f"{number}")
+    said = str(in_this_process(linked if place == "links" else empty, monkeypatch, audio))
+    assert f"{empty} cannot be loaded on the device" in said
+
+
+def test_what_is_loaded_must_be_listed(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    audio = empty / "speech.wav"
+    soundfile.write(audio, np.zeros(16_000, np.int16), 16_000)
+    lines = (empty / sums.NAME).read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = "".join(line for line in lines if FILES[0] not in line)
+    (empty / sums.NAME).write_text(kept, encoding="utf-8")
+    said = str(in_this_process(empty, monkeypatch, audio))
+    assert f"{FILES[0]} is missing, was changed or is not listed; get the folder again" in said
+
+
+def test_a_command_to_be_typed_is_quoted(empty: Path) -> None:
+    audio = empty / "my speech.wav"
+    soundfile.write(audio, np.zeros(16_000, np.int16), 16_000)
+    with pytest.raises(UserError, match=f"python {empty / SCRIPT.name} '{audio}' --words"):
+        transcribe.main([str(empty), str(audio), "--words"])
+
+
 def test_times_are_rounded_as_a_whole() -> None:
     time_of = runpy.run_path(str(SCRIPT))["time_of"]
     assert time_of(59.996) == "0:01:00.00" and time_of(3599.999) == "1:00:00.00"

@@ -66,8 +66,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="hand-off folder")
     parser.add_argument("--out", type=Path, required=True, help=f"NAME{SUFFIX}")
     args = parser.parse_args(argv)
-    if not args.out.name.endswith(SUFFIX):
-        raise UserError(f"--out is {args.out}; give a name that ends with {SUFFIX}")
+    if not args.out.name.endswith(SUFFIX) or not args.out.name.removesuffix(SUFFIX).strip("."):
+        raise UserError(f"--out is {args.out}; give a name, and {SUFFIX} at its end")
     archive(args.folder, args.out)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB", file=sys.stderr)
 

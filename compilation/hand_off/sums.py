@@ -4,12 +4,14 @@ import re
 from pathlib import Path
 
 from common.cli import UserError
-from common.files import is_unchanged, sha256_of, write_text
+from common.files import is_unchanged, read_json, sha256_of, write_text
 
 NAME = "SHA256SUMS"
 AGAIN = (
     "get the folder again, whole, or where it was built delete it and run the same command again"
 )
+FREE = (".md", ".py")  # README and script, which may be anyone's
+LOADED = (".bin", ".json", ".mxq", ".safetensors", ".xml")  # of what a runtime reads by its name
 # What comes with a folder that was downloaded or cloned from the Hub.
 OF_THE_HUB = re.compile(r"\.gitattributes|\.git/.*|\.cache/huggingface/.*")
 
@@ -45,7 +47,8 @@ def read(folder: Path) -> dict[str, str]:
         )
     text = path.read_bytes().decode("utf-8", errors="replace")
     sums = {line[66:]: line[:64] for line in text.split("\n")[:-1]}
-    if text != _text(dict(sorted(sums.items()))):
+    # Line ends of Windows would be of the names, and every file missing.
+    if "\r" in text or text != _text(dict(sorted(sums.items()))):
         raise UserError(f"{path} was changed; {AGAIN}")
     return sums
 
@@ -72,10 +75,23 @@ def check_loaded(folder: Path) -> None:
     Its README and script may be anyone's, and other files beside.
 
     Raises:
-        UserError: a file is missing or changed, or there are no sums to compare with.
+        UserError: a file is missing, changed or not listed, or there are no sums to compare with.
     """
     listed = read(folder)
-    _check(folder, {name: listed[name] for name in listed if not name.endswith((".md", ".py"))})
+    _check(folder, {name: listed[name] for name in listed if not name.endswith(FREE)})
+    _refuse_unlisted(folder, {"manifest.json", *_lying(folder)} - listed.keys())
+    files = {file["path"] for file in read_json(folder / "manifest.json")["files"]}
+    _refuse_unlisted(folder, {name for name in files - listed.keys() if not name.endswith(FREE)})
+
+
+def _lying(folder: Path) -> set[str]:
+    """Names of the files that a runtime could read, which looks no deeper."""
+    return {path.name for path in folder.iterdir() if path.suffix in LOADED}
+
+
+def _refuse_unlisted(folder: Path, names: set[str]) -> None:
+    found = [f"{name} is not listed in {NAME}" for name in sorted(names)]
+    _refuse(folder, found, f"remove it if it is none of the folder's, else {AGAIN}")
 
 
 def _check(folder: Path, listed: dict[str, str]) -> None:

@@ -4,9 +4,9 @@ Examples:
     python transcribe.py speech.mp3 --language ko --task translate
     python transcribe.py lecture.flac --timestamps
 
-Needs openvino-genai, soundfile and soxr. Audio of any length, rate and format that libsndfile reads
-(WAV, FLAC, OGG, MP3 and more). Whisper hears 30 s at a time, and OpenVINO GenAI walks through
-longer audio by timestamps.
+Needs openvino-genai, soundfile and soxr. Audio of any length and rate, as WAV, FLAC,
+OGG or MP3. Whisper hears 30 s at a time, and OpenVINO GenAI walks through longer audio by
+timestamps.
 """
 
 import argparse
@@ -27,23 +27,35 @@ except ImportError as error:
         f" of PYTHONPATH, `{os.environ.get('PYTHONPATH', '')}`, come first: `unset PYTHONPATH`)"
     )
 
-FOLDER = Path(__file__).parent
-SUMS = FOLDER / "SHA256SUMS"
+NAME = "SHA256SUMS"
+# The script may be a link into the folder; in a cache of the Hub, every file is a link out of it.
+FOLDERS = (Path(__file__).parent, Path(__file__).resolve().parent)
+FOLDER = next((one for one in FOLDERS if (one / NAME).is_file()), FOLDERS[0])
+SUMS = FOLDER / NAME
 LOADED = (".bin", ".json", ".xml")  # files of the folder that OpenVINO GenAI reads
 RATE = 16_000  # Hz
 FEWEST = 201  # samples: half a window of the spectrogram, which OpenVINO GenAI mirrors, and one
+KINDS = ("WAV", "WAVEX", "FLAC", "OGG", "MP3")
+CLOSED = 141  # exit status where whoever read the output has ended: as a shell says it
 UNKNOWN = 0x7FFF_0000  # a size from which on it stands for an unknown one: written to a pipe
 
 
 def read(path: Path) -> np.ndarray:
     """The samples of a recording, mono, 16 kHz, float32 [time]."""
-    if not path.is_file():
-        sys.exit(f"error: there is no file {path}; give the path of a recording")
     try:
-        refuse_cut_wav(path)
+        if not path.is_file():
+            sys.exit(f"error: there is no file {path}; give the path of a recording")
+        said, data = soundfile.info(path), path.read_bytes()
+        fault = fault_of(data, said.format)
         audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (OSError, TypeError, soundfile.SoundFileError) as error:  # a .raw is a TypeError
+    # A .raw is a TypeError, and a FLAC that does not say how long it is a ValueError.
+    except (OSError, TypeError, ValueError, soundfile.SoundFileError) as error:
         sys.exit(f"error: {path} cannot be read as audio: {error}; give a WAV, FLAC, OGG or MP3")
+    is_estimated = said.format == "MP3" and not (b"Xing" in data or b"Info" in data)
+    if len(audio) < said.frames and not is_estimated:
+        fault = f"was cut off: {len(audio)} of {said.frames} samples are there"
+    if fault:
+        sys.exit(f"error: {path} {fault}; give a whole WAV, FLAC, OGG or MP3")
     if not len(audio):
         sys.exit(f"error: {path} holds no sound, or its header says so; write it anew")
     if not np.isfinite(audio).all():
@@ -54,19 +66,29 @@ def read(path: Path) -> np.ndarray:
     return audio
 
 
-def refuse_cut_wav(path: Path) -> None:
-    """End where a WAV has less sound than it says, of which libsndfile reads what is there."""
-    with path.open("rb") as file:
-        if file.read(4) != b"RIFF":
-            return
-        at = 12
-        while len(head := (file.seek(at), file.read(8))[1]) == 8:
-            name, size = struct.unpack("<4sI", head)
-            at += 8
-            there = path.stat().st_size - at
-            if name == b"data" and there < size < UNKNOWN:
-                sys.exit(f"error: {path} was cut off: {there} of {size} bytes of sound are there")
-            at += size + size % 2
+def fault_of(data: bytes, kind: str) -> str:
+    """Why libsndfile would read less than a file should hold, without a word; empty if it does not.
+
+    Args:
+        data: The file.
+        kind: Its format, in libsndfile's words.
+    """
+    if kind not in KINDS:  # in which a lost end may not be noticed
+        return f"is {kind}"
+    if data.count(b"OggS\0\2") > 1:
+        return "holds several Ogg streams, of which one can be read"
+    if kind == "OGG":
+        last = data[data.rfind(b"OggS\0") :].ljust(27, b"\0")
+        is_whole = len(last) >= 27 + last[26] + sum(last[27 : 27 + last[26]])
+        return "" if is_whole and last[5] & 4 else "was cut off: its last page is missing"
+    at, order = 12, ">" if data[:4] == b"RIFX" else "<"
+    while kind.startswith("WAV") and len(head := data[at : at + 8]) == 8:
+        name, size = struct.unpack(f"{order}4sI", head)
+        at += 8
+        if name == b"data" and (there := len(data) - at) < size < UNKNOWN:
+            return f"was cut off: {there} of {size} bytes of sound are there"
+        at += size + size % 2
+    return ""
 
 
 def refuse_changed() -> None:
@@ -75,13 +97,13 @@ def refuse_changed() -> None:
         sys.exit(f"error: {SUMS} is missing; get the folder again, whole")
     lines = SUMS.read_text(encoding="utf-8", errors="replace").splitlines()
     sums = {line[66:]: line[:64] for line in lines}
-    names = {path.name for path in FOLDER.glob("openvino_*")}
-    for name in sorted(names | {name for name in sums if "/" not in name}):
+    for name in sorted({path.name for path in FOLDER.iterdir()} | sums.keys()):
         path = FOLDER / name
-        if path.suffix in LOADED and (not path.is_file() or sha256_of(path) != sums.get(name)):
+        is_loaded = "/" not in name and path.suffix in LOADED
+        if is_loaded and (not path.is_file() or sha256_of(path) != sums.get(name)):
             sys.exit(
-                f"error: {path} is missing or was changed; get the folder again, whole, or write"
-                f" its new sum into {SUMS.name} where the change was meant"
+                f"error: {path} is missing, was changed or is not listed; get the folder again,"
+                f" whole, or write its new sum into {SUMS.name} where the change was meant"
             )
 
 
@@ -154,4 +176,15 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        try:
+            main()
+        finally:
+            sys.stdout.flush()  # here, where it can be said that this fails
+    except OSError as error:
+        if error.filename:
+            sys.exit(f"error: cannot read {error.filename}: {error.strerror}")
+        # Of the output. Where its pipe was closed, nobody wants more of it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python tries again
+        is_closed = isinstance(error, BrokenPipeError)
+        sys.exit(CLOSED if is_closed else f"error: cannot write the text: {error.strerror}")
