@@ -281,7 +281,7 @@ def test_what_cannot_be_evaluated_is_a_sentence(demo: Path, clips: Path, tmp_pat
     assert "is no hand-off folder (it has no compiled parts)" in refusal(
         str(tmp_path), "--clips", str(clips)
     )
-    heard = {"model": "whisper-micro", "rows": []}
+    heard = {"model": "whisper-micro", "clips": [], "rows": []}
     other = tmp_path / "other.json"
     other.write_text(json.dumps(heard), encoding="utf-8")
     said = refusal(str(folder), "--clips", str(clips), "--float", str(other))
