@@ -65,8 +65,7 @@ def check(folder: Path, rewritten: tuple[str, ...] = ()) -> None:
     """
     listed = read(folder)
     _check(folder, {name: listed[name] for name in listed if name not in rewritten})
-    names = [name for name in files_of(folder) if name not in {*listed, *rewritten}]
-    _refuse(folder, [f"{name} is not listed in {NAME}" for name in names], "remove what is not")
+    _refuse_unlisted(folder, {*files_of(folder)} - {*listed, *rewritten}, "remove what is not")
 
 
 def check_loaded(folder: Path) -> None:
@@ -79,9 +78,11 @@ def check_loaded(folder: Path) -> None:
     """
     listed = read(folder)
     _check(folder, {name: listed[name] for name in listed if not name.endswith(FREE)})
-    _refuse_unlisted(folder, {"manifest.json", *_lying(folder)} - listed.keys())
+    remedy = f"remove it if it is none of the folder's, else {AGAIN}"
+    _refuse_unlisted(folder, {"manifest.json", *_lying(folder)} - listed.keys(), remedy)
     files = {file["path"] for file in read_json(folder / "manifest.json")["files"]}
-    _refuse_unlisted(folder, {name for name in files - listed.keys() if not name.endswith(FREE)})
+    unlisted = {name for name in files - listed.keys() if not name.endswith(FREE)}
+    _refuse_unlisted(folder, unlisted, remedy)
 
 
 def _lying(folder: Path) -> set[str]:
@@ -89,9 +90,8 @@ def _lying(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if path.suffix in LOADED}
 
 
-def _refuse_unlisted(folder: Path, names: set[str]) -> None:
-    found = [f"{name} is not listed in {NAME}" for name in sorted(names)]
-    _refuse(folder, found, f"remove it if it is none of the folder's, else {AGAIN}")
+def _refuse_unlisted(folder: Path, names: set[str], remedy: str) -> None:
+    _refuse(folder, [f"{name} is not listed in {NAME}" for name in sorted(names)], remedy)
 
 
 def _check(folder: Path, listed: dict[str, str]) -> None:

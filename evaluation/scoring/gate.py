@@ -159,12 +159,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="written where it is let through")
     args = parser.parse_args(argv)
     quality = read_result(args.quality)
-    sentence = quality["gate"]["sentence"]
-    if quality["gate"]["passed"] is None and not let_through(quality["gate"]):
-        unheard = any(quality["gate"]["unheard"].values())
-        advice = "" if unheard else "; give evaluation.run --float and --gate"
-        raise UserError(f"{args.quality} was {sentence}{advice}")
-    if not let_through(quality["gate"]):
+    gate = quality["gate"]
+    sentence = gate["sentence"]
+    if not let_through(gate):
+        if gate["passed"] is None:
+            unheard = any(gate["unheard"].values())
+            advice = "" if unheard else "; give evaluation.run --float and --gate"
+            raise UserError(f"{args.quality} was {sentence}{advice}")
         report = args.quality.with_name("report.html")
         raise UserError(
             f"{quality['model']} for {quality['target']} has {sentence}; see {report}. The folder"
